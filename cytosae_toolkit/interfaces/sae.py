@@ -1,0 +1,157 @@
+"""The contract of a sparse autoencoder: encode, decode and learn, whatever the variant.
+
+The trainer knows only this file. One training step is::
+
+    sae.before_step()
+    terms = sae.loss(tokens, context)
+    sum(terms.values()).backward()
+    sae.after_backward()
+    optimizer.step()
+    sae.after_step()
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """What a training step knows beside its tokens.
+
+    Parameters
+    ----------
+    step : int
+        0-based number of the step.
+    generator : torch.Generator
+        Source of randomness, seeded from the run's seed and the step: use no other, or resuming is not exact.
+    """
+
+    step: int
+    generator: torch.Generator
+
+
+class SparseAutoencoder(nn.Module, ABC):
+    """A dictionary of `d_sae` latents over tokens of length `d_model` (CytoSAE, Eq. 1).
+
+    Subclasses define the parameters below, `encode`, `initialize` and `loss`; the rest has defaults. The names and
+    shapes of the parameters are those of `sae.safetensors`; further parameters of a subclass are saved beside them.
+
+    Attributes
+    ----------
+    d_model, d_sae : int
+        Length of a token; number of latents.
+    W_enc, b_enc, W_dec, b_dec : torch.nn.Parameter
+        float32 [d_model, d_sae], [d_sae], [d_sae, d_model], [d_model].
+    steps_since_fired : torch.Tensor
+        int64 [d_sae], non-persistent buffer: training steps since each latent was last active.
+    """
+
+    W_enc: nn.Parameter
+    b_enc: nn.Parameter
+    W_dec: nn.Parameter
+    b_dec: nn.Parameter
+    steps_since_fired: Tensor
+
+    recommended_lr: float = 4e-4
+    """Learning rate used when the user gives none."""
+
+    def __init__(self, d_model: int, d_sae: int) -> None:
+        super().__init__()
+        self.d_model = d_model
+        self.d_sae = d_sae
+        self.W_enc = nn.Parameter(torch.empty(d_model, d_sae))
+        self.b_enc = nn.Parameter(torch.zeros(d_sae))
+        self.W_dec = nn.Parameter(torch.empty(d_sae, d_model))
+        self.b_dec = nn.Parameter(torch.zeros(d_model))
+        self.register_buffer("steps_since_fired", torch.zeros(d_sae, dtype=torch.int64), persistent=False)
+
+    @abstractmethod
+    def encode(self, tokens: Tensor) -> Tensor:
+        """Return the latents of tokens.
+
+        Parameters
+        ----------
+        tokens : torch.Tensor
+            float32 [..., d_model].
+
+        Returns
+        -------
+        torch.Tensor
+            float32 [..., d_sae], never negative, 0 where a latent is inactive.
+        """
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Return the tokens that latents stand for: ``latents @ W_dec + b_dec`` (Eq. 1).
+
+        Parameters
+        ----------
+        latents : torch.Tensor
+            float32 [..., d_sae].
+
+        Returns
+        -------
+        torch.Tensor
+            float32 [..., d_model].
+        """
+        return latents @ self.W_dec + self.b_dec
+
+    @abstractmethod
+    def initialize(self, tokens: Tensor, generator: torch.Generator) -> None:
+        """Set the parameters before training.
+
+        Parameters
+        ----------
+        tokens : torch.Tensor
+            float32 [n, d_model], a random sample of training tokens, prefix tokens included.
+        generator : torch.Generator
+            Source of randomness.
+        """
+
+    @abstractmethod
+    def loss(self, tokens: Tensor, context: StepContext) -> Mapping[str, Tensor]:
+        """Return the weighted terms whose sum is the objective, and note which latents fired.
+
+        Parameters
+        ----------
+        tokens : torch.Tensor
+            float32 [n, d_model], or [images, tokens, d_model] when whole images make a batch.
+        context : StepContext
+            Step number and generator.
+
+        Returns
+        -------
+        mapping of str to torch.Tensor
+            Scalars; the first is the reconstruction term.
+        """
+
+    def before_step(self) -> None:
+        """Prepare the parameters for a step, such as normalising decoder rows."""
+
+    def after_backward(self) -> None:
+        """Change gradients before the optimiser sees them."""
+
+    def after_step(self) -> None:
+        """Restore constraints after the optimiser's step; also called once at the end of training."""
+
+    @property
+    def decoder_directions(self) -> Tensor:
+        """The direction of each latent in token space, detached, [d_sae, d_model]."""
+        return self.W_dec.detach()
+
+    @torch.no_grad()
+    def note_fired(self, fired: Tensor) -> None:
+        """Update `steps_since_fired`: one more step for all, 0 for the latents that fired.
+
+        Parameters
+        ----------
+        fired : torch.Tensor
+            bool [d_sae].
+        """
+        self.steps_since_fired += 1
+        self.steps_since_fired[fired] = 0

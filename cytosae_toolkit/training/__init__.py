@@ -1,0 +1,1 @@
+"""Learning the dictionary: config, trainer, metrics, run folder, resume."""
