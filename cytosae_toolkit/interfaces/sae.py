@@ -131,13 +131,16 @@ class SparseAutoencoder(nn.Module, ABC):
         """
 
     def before_step(self) -> None:
-        """Prepare the parameters for a step, such as normalising decoder rows."""
+        """Project the parameters onto their constraints, such as decoder rows of unit norm.
+
+        Must be idempotent up to rounding: it is also called before weights are evaluated and published.
+        """
 
     def after_backward(self) -> None:
         """Change gradients before the optimiser sees them."""
 
     def after_step(self) -> None:
-        """Restore constraints after the optimiser's step; also called once at the end of training."""
+        """Do whatever is due after the optimiser's step."""
 
     @property
     def decoder_directions(self) -> Tensor:

@@ -17,6 +17,8 @@ API_VERSION: tuple[int, int] = (1, 0)
 """Version of the plugin interface: another major is incompatible, a newer minor draws a warning."""
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}")
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _IMPORT_STRING = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -62,11 +64,52 @@ class Spec:
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
-            raise ValueError(f"the name {self.name!r} is not kebab-case (lower-case letters, digits, hyphens)")
+            raise ValueError(
+                f"the name {self.name!r} is not kebab-case (lower-case letters, digits, hyphens)"
+            )
         if not _IMPORT_STRING.fullmatch(self.factory):
-            raise ValueError(f"the factory {self.factory!r} of {self.name} is not of the form 'package.module:callable'")
+            raise ValueError(
+                f"the factory {self.factory!r} of {self.name} is not of the form 'package.module:callable'"
+            )
         if not (isinstance(self.options, type) and issubclass(self.options, BaseModel)):
             raise ValueError(f"the options of {self.name} are not a pydantic model class")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsFile:
+    """A file of weights that `cytosae_toolkit.weights.fetch_weights` downloads into the cache.
+
+    Parameters
+    ----------
+    name : str
+        File name in the cache, such as ``DinoBloom-B.pth``.
+    url : str
+        Where it is published.
+    checksum : str, optional
+        ``"sha256:<hex>"`` or ``"md5:<hex>"``; a download that differs is refused.
+    record : str, optional
+        URL of the publisher's description, JSON with ``files: [{"key", "checksum"}]`` as Zenodo serves it; asked
+        for the checksum where `checksum` is not known.
+    size : int, optional
+        Bytes, where known.
+
+    Raises
+    ------
+    ValueError
+        If a field is malformed.
+    """
+
+    name: str
+    url: str
+    checksum: str | None = None
+    record: str | None = None
+    size: int | None = None
+
+    def __post_init__(self) -> None:
+        if not _FILE_NAME.fullmatch(self.name):
+            raise ValueError(f"{self.name!r} is not a plain file name")
+        if self.checksum is not None and not CHECKSUM.fullmatch(self.checksum):
+            raise ValueError(f"the checksum of {self.name} is not of the form 'sha256:<hex>' or 'md5:<hex>'")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +127,11 @@ class BackboneSpec(Spec):
     sae_defaults : mapping of str to mapping
         Options of SAE variants tuned for this backbone's tokens, such as ``{"relu-l1": {"l1_coefficient": 1e-3}}``;
         they replace the variant's own defaults unless the user says otherwise, and are recorded.
+    weights : tuple of WeightsFile
+        Files that the factory downloads, for `cytosae-toolkit weights`.
+    d_model, layers : int, optional
+        Length of a token and number of blocks, where they do not depend on the options: so that a checkpoint of
+        another size is refused before weights are at hand.
     """
 
     kind: ClassVar[str] = "backbone"
@@ -92,6 +140,9 @@ class BackboneSpec(Spec):
     citation: str = ""
     demonstration: bool = False
     sae_defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    weights: tuple[WeightsFile, ...] = ()
+    d_model: int | None = None
+    layers: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,130 @@
+"""Metrics of a run: on held-out and training images at its end, and on images of the user's choice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cytosae_toolkit.interfaces.sae import SparseAutoencoder
+from cytosae_toolkit.progress import SILENT, Progress
+from cytosae_toolkit.training.metrics import Measured, measure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cytosae_toolkit.images import ImageTable
+    from cytosae_toolkit.training.run import Run
+
+IMAGES_AT_ONCE = 16
+
+
+class TokenImages(Protocol):
+    """The tokens of an image set, image by image."""
+
+    n_tokens: int
+    d_model: int
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+
+    def read(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[Any]:
+        """Return tokens, float [n, n_tokens, d_model], of images by position."""
+
+
+def chunks_of(view: TokenImages, indices: NDArray[np.int64] | None = None) -> Callable[[], Iterator[Tensor]]:
+    """Return what `measure` wants: a function that yields float32 [images, tokens, d_model], the same each time."""
+    chosen = np.arange(len(view)) if indices is None else indices
+
+    def chunks() -> Iterator[Tensor]:
+        for start in range(0, len(chosen), IMAGES_AT_ONCE):
+            yield torch.from_numpy(view.read(chosen[start : start + IMAGES_AT_ONCE]).astype(np.float32))
+
+    return chunks
+
+
+def measure_images(
+    sae: SparseAutoencoder,
+    view: TokenImages,
+    indices: NDArray[np.int64],
+    *,
+    prefix_tokens: int,
+    device: str = "cpu",
+    progress: Progress = SILENT,
+    description: str = "Measuring",
+) -> Measured:
+    """Measure an SAE on some images of a view.
+
+    Parameters
+    ----------
+    sae : SparseAutoencoder
+        On `device`.
+    view : TokenImages
+        Tokens.
+    indices : int array [n]
+        Which images, n ≥ 1.
+    prefix_tokens : int
+        Tokens of an image that belong to no patch.
+    device : str
+        Resolved.
+    progress : Progress
+        Where to report.
+    description : str
+        Title of the bar.
+    """
+    chunks = chunks_of(view, indices)
+    with progress.task(description, 3 * len(indices), "images") as task:
+
+        def counted() -> Iterator[Tensor]:
+            for images in chunks():
+                yield images
+                task.advance(len(images))
+
+        return measure(sae, counted, prefix_tokens=prefix_tokens, device=device)
+
+
+def evaluate(
+    run: Run,
+    images: ImageTable,
+    *,
+    device: str = "auto",
+    token_options: dict[str, Any] | None = None,
+    progress: Progress = SILENT,
+) -> dict[str, Any]:
+    """Measure a run's SAE on images of your choice.
+
+    Parameters
+    ----------
+    run : Run
+        A finished run.
+    images : ImageTable
+        Any images; those that cannot be read are skipped and listed.
+    device : str
+        Where to compute.
+    token_options : dict, optional
+        Passed to `cytosae_toolkit.tokens.token_source`.
+    progress : Progress
+        Where to report.
+
+    Returns
+    -------
+    dict
+        The fields of `Metrics` for all tokens, `patches` for patch tokens, `n_images`, and `skipped`.
+    """
+    from cytosae_toolkit.devices import resolve_device
+    from cytosae_toolkit.tokens import token_source
+
+    resolved = resolve_device(device)
+    options = {"dtype": run.config.get("token_dtype", "float16")} | (token_options or {})
+    backbone = run.backbone(device=resolved, offline=bool(options.pop("offline", False)))
+    view = token_source(images, backbone, run.layer, progress=progress, **options)
+    sae = run.sae.to(resolved)
+    measured = measure_images(
+        sae, view, np.arange(len(view)), prefix_tokens=backbone.prefix_tokens, device=resolved, progress=progress
+    )
+    skipped = [{"path": str(item.path), "reason": item.reason} for item in view.skipped]
+    return {"n_images": len(view), "skipped": skipped, **measured.to_json()}

@@ -1,0 +1,105 @@
+"""TopK sparse autoencoder (Gao et al., "Scaling and evaluating sparse autoencoders", 2024)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from cytosae_toolkit.errors import CytosaeError
+from cytosae_toolkit.interfaces.sae import SparseAutoencoder, StepContext
+from cytosae_toolkit.training.dictionary import (
+    center_of,
+    kaiming_uniform_,
+    normalize_rows_,
+    remove_parallel_gradient_,
+)
+from cytosae_topk import TopKOptions
+
+TINY = 1e-12
+
+
+class TopK(SparseAutoencoder):
+    """z = ReLU(TopK(W_enc (x - b_dec) + b_enc)), x̂ = W_dec z + b_dec.
+
+    The objective is Σ‖x̂ - x‖² / Σ‖x - x̄‖² over the batch. While there are dead latents, the `aux_k` dead latents with
+    the largest pre-activations also reconstruct the residual, weighted by `aux_coefficient` (AuxK).
+
+    Parameters
+    ----------
+    d_model, d_sae : int
+        Length of a token; number of latents.
+    options : TopKOptions
+        k, auxiliary loss, window, initialisation.
+
+    Raises
+    ------
+    CytosaeError
+        If `k` exceeds `d_sae`.
+    """
+
+    recommended_lr = 1e-3
+
+    def __init__(self, d_model: int, d_sae: int, options: TopKOptions) -> None:
+        super().__init__(d_model, d_sae)
+        if options.k > d_sae:
+            raise CytosaeError(f"topk cannot keep k = {options.k} of {d_sae} latents.", f"Choose k ≤ {d_sae}.")
+        self.options = options
+        self.aux_k = d_model // 2 if options.aux_k is None else options.aux_k
+
+    def encode(self, tokens: Tensor) -> Tensor:
+        """Return latents float32 [..., d_sae], at most k of a token above 0."""
+        return _keep_top(self._preactivations(tokens), self.options.k)
+
+    def _preactivations(self, tokens: Tensor) -> Tensor:
+        bias = self.b_enc - self.b_dec @ self.W_enc
+        shape = tokens.shape[:-1]
+        flat = torch.addmm(bias, tokens.reshape(-1, self.d_model), self.W_enc)
+        return flat.reshape(*shape, self.d_sae)
+
+    def initialize(self, tokens: Tensor, generator: torch.Generator) -> None:
+        """Start from the centre of the tokens, random unit directions, and an encoder tied to them."""
+        with torch.no_grad():
+            self.b_dec.copy_(center_of(tokens, self.options.b_dec_init))
+            self.b_enc.zero_()
+            kaiming_uniform_(self.W_dec, self.d_model, generator)
+            normalize_rows_(self.W_dec)
+            self.W_enc.copy_(self.W_dec.T)
+
+    def before_step(self) -> None:
+        """Give decoder rows unit norm."""
+        normalize_rows_(self.W_dec)
+
+    def after_backward(self) -> None:
+        """Remove the gradient along decoder rows."""
+        remove_parallel_gradient_(self.W_dec)
+
+    def loss(self, tokens: Tensor, context: StepContext) -> dict[str, Tensor]:
+        """Return `reconstruction` and, with dead latents, `auxiliary` (weighted)."""
+        x = tokens.reshape(-1, self.d_model)
+        dead = self.steps_since_fired > self.options.dead_feature_window
+        preactivations = self._preactivations(x)
+        latents = _keep_top(preactivations, self.options.k)
+        x_hat = self.decode(latents)
+        terms = {"reconstruction": _unexplained(x_hat, x)}
+        self.note_fired((latents.detach() > 0).any(dim=0))
+        if self.aux_k and bool(dead.any()):
+            ghost = _keep_top(preactivations[:, dead], self.aux_k) @ self.W_dec[dead]
+            terms["auxiliary"] = self.options.aux_coefficient * _unexplained(ghost, (x - x_hat).detach())
+        return terms
+
+
+def _keep_top(preactivations: Tensor, k: int) -> Tensor:
+    """Return ReLU of the k largest pre-activations of each token, 0 elsewhere."""
+    values, indices = preactivations.topk(min(k, preactivations.shape[-1]), dim=-1, sorted=False)
+    return torch.zeros_like(preactivations).scatter(-1, indices, torch.relu(values))
+
+
+def _unexplained(predicted: Tensor, target: Tensor) -> Tensor:
+    """Return the fraction of the batch's variance that is left, a scalar."""
+    variance = (target - target.mean(dim=0)).square().sum()
+    return (predicted - target).square().sum() / variance.clamp_min(TINY)
+
+
+def build(d_model: int, d_sae: int, options: TopKOptions) -> TopK:
+    """Create a `TopK`."""
+    return TopK(d_model, d_sae, options)
