@@ -29,7 +29,7 @@ from cytosae_toolkit.training.evaluation import measure_images
 from cytosae_toolkit.training.events import Checkpointed, Ended, Started, Stepped, TrainingEvent
 from cytosae_toolkit.training.provenance import check_resumable, images_digest, software_versions
 from cytosae_toolkit.training.run import FORMAT, VERSION, Run, load_run
-from cytosae_toolkit.training.trainer import DEAD_WINDOW, Interrupted, Schedule, Trainer, dead_share, step_generator
+from cytosae_toolkit.training.trainer import DEAD_WINDOW, Schedule, Trainer, dead_share, step_generator
 
 if TYPE_CHECKING:
     from cytosae_toolkit._plugin_parts import Part
@@ -156,21 +156,22 @@ def prepare(
     CytosaeError
         If anything is unknown, unreadable, contradictory, or cannot fit.
     """
-    from cytosae_toolkit.images import check, holdout, read_images
+    from cytosae_toolkit.images import holdout
+    from cytosae_toolkit.images.combining import read_image_sets
 
     chosen_backbone, chosen_sae = choose_parts(config)
     device = resolve_device(config.device)
     precision = resolve_precision(config.precision, device)
-    table = read_images(config.images, map=config.map, allow_outside=config.allow_outside, strict=config.strict)
-    images, skipped = check(table, strict=config.strict, workers=config.workers, progress=progress)
+    table = read_image_sets(config.images, map=config.map, allow_outside=config.allow_outside, strict=config.strict)
     backbone = chosen_backbone.part.factory()(chosen_backbone.options, device=device, offline=config.offline)
     layer = backbone.resolve_layer(config.layer)
+    images = readable_images(config, table, backbone, layer, progress)
     split = holdout(images, config.held_out, config.seed)
     prepared = Prepared(
         config=config,
         origins=origins or {name: "option" for name in config.model_fields_set},
         images=images,
-        skipped=[{"path": str(item.path), "reason": item.reason} for item in skipped],
+        skipped=[{"path": str(item.path), "reason": item.reason} for item in images.skipped],
         split=split,
         backbone_choice=chosen_backbone,
         sae_choice=chosen_sae,
@@ -182,6 +183,33 @@ def prepare(
     )
     prepared.create_sae()  # refuses sizes that the variant cannot have
     return prepared
+
+
+def readable_images(
+    config: TrainConfig, table: ImageTable, backbone: Backbone, layer: int, progress: Progress
+) -> ImageTable:
+    """Return the images that can be read; those whose tokens are kept are known to be.
+
+    Raises
+    ------
+    CytosaeError
+        If none can be read, or one cannot and the configuration is strict.
+    """
+    from cytosae_toolkit.images import check
+    from cytosae_toolkit.tokens import TokenStore, default_store, is_token_store
+
+    path = config.tokens or default_store(backbone, layer, config.token_dtype)
+    known = TokenStore.open(path) if config.token_store and is_token_store(path) else ()
+    unknown = np.array([key not in known for key in table.content_keys()])
+    if not unknown.any():
+        return table
+    part = table.subset(unknown)
+    with progress.task("Checking images", len(part), "images") as task:
+        good, skipped = check(part, strict=config.strict, workers=config.workers, progress=lambda *_: task.advance())
+    bad = {item.path for item in skipped}
+    kept = table.subset(~table.frame["path"].isin(bad).to_numpy())
+    kept.skipped = good.skipped
+    return kept
 
 
 def make_plan(
@@ -297,7 +325,7 @@ def run_prepared(
     if resume and (out / "config.json").is_file():
         record = _continued(load_run(out), record)
     write_json(out / "config.json", record)
-    prepared.images.save(out / "images.csv", split=_split_column(prepared))
+    prepared.images.with_column("split", _split_column(prepared)).save(out / "images.csv")
     return _fit(prepared, record, view, progress, stop)
 
 
@@ -373,9 +401,14 @@ def make_record(prepared: Prepared, view: TokenView | LiveView) -> dict[str, Any
             "digest": images_digest(prepared.images, prepared.split),
             "skipped": prepared.skipped,
         },
-        "token_store": None if view.store is None else str(Path(view.store.path).resolve()),
+        "token_store": _store_path(view),
         "software": software_versions(),
     }
+
+
+def _store_path(view: TokenView | LiveView) -> str | None:
+    store = getattr(view, "store", None)
+    return None if store is None else str(Path(store.path).resolve())
 
 
 def _continued(run: Run, record: dict[str, Any]) -> dict[str, Any]:
@@ -420,12 +453,14 @@ def _fit(
     evaluation: dict[str, Any] = {}
     started = time.monotonic()
     try:
-        if trainer.restore() == 0:
+        if trainer.restore() == trainer.schedule.steps and _is_evaluated(out, trainer.step):
+            evaluation = load_run(out).evaluation
+            return load_run(out)
+        if trainer.step == 0:
             initialize(sae, train_view, prepared.config)
         first = trainer.step
         training_event(Started(out, first, record))
-        if trainer.step < trainer.schedule.steps or not (out / "sae.safetensors").is_file():
-            trainer.fit()
+        trainer.fit()
         seconds = time.monotonic() - started
         sae.eval().before_step()
         evaluation = _evaluate(prepared, view, sae, progress) | _training_facts(trainer, first, seconds)
@@ -433,6 +468,11 @@ def _fit(
     finally:
         training_event(Ended(out, trainer.step, completed=bool(evaluation), evaluation=evaluation))
     return load_run(out)
+
+
+def _is_evaluated(out: Path, step: int) -> bool:
+    run = load_run(out)
+    return run.completed and run.evaluation.get("steps") == step
 
 
 def _notify(training_event: Callable[[TrainingEvent], None], out: Path, kind: str, step: int, value: Any) -> None:
@@ -518,5 +558,3 @@ def publish(out: Path, sae: SparseAutoencoder, evaluation: Mapping[str, Any]) ->
     with atomic_path(out / "sae.safetensors") as temporary:
         save_file(weights, temporary, metadata={"format": "pt", "made_by": "cytosae-toolkit"})
 
-
-__all__ = ["Interrupted", "Prepared", "check_output", "prepare", "run_prepared", "train"]

@@ -58,7 +58,8 @@ class ReluL1(SparseAutoencoder):
             kaiming_uniform_(self.W_dec, self.d_model, generator)
             normalize_rows_(self.W_dec)
             if self.options.encoder_init == "tied":
-                self.W_enc.copy_(self.W_dec.T)
+                # half of the latents fire at first; the factor makes their sum about as long as the token
+                self.W_enc.copy_(self.W_dec.T * min(1.0, 2 * self.d_model / self.d_sae))
             else:
                 kaiming_uniform_(self.W_enc, self.d_sae, generator)  # fan-in d_sae, as published
 
