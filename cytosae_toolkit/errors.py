@@ -53,3 +53,16 @@ def nearest(name: str, choices: list[str] | tuple[str, ...], n: int = 3) -> str:
     if close:
         return f"Did you mean {' or '.join(close)}?"
     return f"Valid: {', '.join(choices)}." if choices else "There is none to choose from."
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether an exception means that memory ran out, in Python or PyTorch (which is not imported).
+
+    Parameters
+    ----------
+    error : BaseException
+        `MemoryError`, `torch.OutOfMemoryError`, or the `RuntimeError` of PyTorch's CPU allocator.
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)

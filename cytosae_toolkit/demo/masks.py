@@ -24,8 +24,9 @@ MASKS: tuple[str, ...] = (
 """The masks, in bit order: bit 0 (value 1) is the nucleus, bit 6 (value 64) the platelets.
 
 Nucleus, cytoplasm, red cells and platelets are pairwise disjoint: each pixel belongs to what is seen there.
-Granules, vacuoles and Auer rods are pairwise disjoint parts *of* the cytoplasm; a granule that lies over the nucleus
-(basophil) is granule and cytoplasm, not nucleus. The fine dust of neutrophils is below the resolution and not marked.
+Granules, vacuoles and Auer rods are pairwise disjoint parts *of* the cytoplasm; a granule that lies over the
+nucleus (basophil) is granule and cytoplasm, not nucleus. The fine dust of neutrophils and monocytes is below
+the resolution and not marked.
 """
 
 

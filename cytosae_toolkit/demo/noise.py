@@ -20,7 +20,7 @@ def _tile() -> Floats:
     white = np.random.default_rng(20_240_229).standard_normal((_TILE, _TILE))
     smooth = scipy.ndimage.gaussian_filter(white, _GRAIN / 2, mode="wrap")
     smooth -= smooth.mean()
-    return (smooth / smooth.std()).astype(np.float32)
+    return np.asarray(smooth / smooth.std(), dtype=np.float32)
 
 
 def smooth_noise(x: Floats, y: Floats, grain: float, offset: tuple[float, float]) -> Floats:

@@ -49,7 +49,7 @@ class Blob:
         for amplitude in self.harmonics:
             power = power * unit
             wave += np.real(np.complex64(amplitude) * power)
-        return rho - np.float32(self.radius) * wave
+        return np.asarray(rho - np.float32(self.radius) * wave, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,8 @@ class Within:
         distance = self.shape(x, y)
         if self.roughness:
             distance = distance + np.float32(self.roughness) * smooth_noise(x, y, self.grain, self.offset)
-        return np.maximum(distance, self.container(x, y) + np.float32(self.margin))
+        kept = np.maximum(distance, self.container(x, y) + np.float32(self.margin))
+        return np.asarray(kept, dtype=np.float32)
 
 
 def smooth_union(a: Floats, b: Floats, melt: float) -> Floats:
@@ -138,6 +139,8 @@ def random_blob(
     return Blob(x, y, radius, tuple(complex(c) for c in size * np.exp(1j * phase)))
 
 
-def rough(rng: np.random.Generator, shape: Shape, container: Shape, margin: float, roughness: float, grain: float) -> Within:
+def rough(
+    rng: np.random.Generator, shape: Shape, container: Shape, margin: float, roughness: float, grain: float
+) -> Within:
     """Put a shape inside a container with a random irregular outline."""
     return Within(shape, container, margin, roughness, grain, random_offset(rng))

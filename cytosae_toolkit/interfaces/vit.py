@@ -142,8 +142,8 @@ class TimmBackbone(Backbone):
         self.layers = len(self.model.blocks)
         self.prefix_tokens = int(self.model.num_prefix_tokens)
         self.grid = _pair(self.model.patch_embed.grid_size)
-        self._check_size()
         self.patch_size = _pixels_per_patch(self.model)
+        self._check_size()
 
     def _check_size(self) -> None:
         expected = _pair(self.model.patch_embed.img_size)
@@ -151,6 +151,12 @@ class TimmBackbone(Backbone):
             raise CytosaeError(
                 f"The model {self.architecture} takes images of {expected[0]} x {expected[1]} pixels, "
                 f"but the preprocessing makes {self.preprocessing.size[0]} x {self.preprocessing.size[1]}."
+            )
+        covered = tuple(n * pixels for n, pixels in zip(self.grid, self.patch_size, strict=True))
+        if covered != expected:
+            raise CytosaeError(
+                f"The input size {expected[0]} x {expected[1]} is no multiple of the patches of "
+                f"{self.patch_size[0]} x {self.patch_size[1]} pixels: part of every image would not be seen."
             )
 
     def preprocess(self, image: NDArray[np.uint8]) -> Tensor:

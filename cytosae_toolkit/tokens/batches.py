@@ -1,0 +1,246 @@
+"""The batch of training step t: a pure function of (the ordered content of a token set, seed, t).
+
+Every epoch permutes the images, cuts them into windows, and permutes the tokens within each window. The
+epochs one after another are an endless stream in which every token of the set occurs once per epoch; batch
+`t` is its piece from ``t * batch_tokens``. So resuming, sweeps and the ranks of a distributed run need `t`.
+
+Permutations are the order of raw Philox numbers, a stream that NumPy guarantees never to change.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cytosae_toolkit.errors import CytosaeError
+from cytosae_toolkit.tokens.reader import TokenSet
+
+if TYPE_CHECKING:
+    import torch
+
+_IMAGES, _TOKENS, _SAMPLE = 1, 2, 3
+_READY_BATCHES = 2
+
+
+def permutation(n: int, *key: int) -> NDArray[np.int64]:
+    """Return a random permutation of ``range(n)``, int64 [n], decided by `key` alone on every platform."""
+    return np.argsort(_philox(*key).random_raw(n), kind="stable").astype(np.int64, copy=False)
+
+
+def _philox(*key: int) -> np.random.Philox:
+    return np.random.Philox(np.random.SeedSequence(list(key)))
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Tokens in shuffled order: item `i` is ``units[order[i]]``."""
+
+    units: NDArray[Any]
+    order: NDArray[np.int64]
+
+
+class TokenBatches:
+    """Training batches over a token set, by random access or in order with reading ahead.
+
+    Parameters
+    ----------
+    tokens : TokenSet
+        Where the tokens come from, such as the training part of a `TokenView`.
+    seed : int
+        Not negative.
+    batch_tokens : int, optional
+        Tokens of a batch, shuffled over the images of a window.
+    batch_images : int, optional
+        Instead: whole images of a batch, in shuffled order.
+    window_images : int
+        Images whose tokens are shuffled together and held in memory; two windows are held at a time.
+
+    Raises
+    ------
+    CytosaeError
+        If the set is empty, or not exactly one of the two sizes is given and positive.
+    """
+
+    def __init__(
+        self,
+        tokens: TokenSet,
+        *,
+        seed: int,
+        batch_tokens: int | None = None,
+        batch_images: int | None = None,
+        window_images: int = 256,
+    ) -> None:
+        size = batch_tokens if batch_images is None else batch_images
+        if (batch_tokens is None) == (batch_images is None) or size is None or size < 1 or window_images < 1:
+            raise CytosaeError(
+                "A batch needs either a positive number of tokens or a positive number of images."
+            )
+        if not len(tokens):
+            raise CytosaeError("There are no images to train on.")
+        self.tokens, self.seed, self.batch_size = tokens, seed, size
+        self.whole_images = batch_images is not None
+        self.window_images = min(window_images, len(tokens))
+        self._image_units = 1 if self.whole_images else tokens.n_tokens
+        self._windows: OrderedDict[tuple[int, int], Future[_Window]] = OrderedDict()
+        self._order: tuple[int, NDArray[np.int64]] | None = None
+        self._lock = Lock()
+
+    @property
+    def batch_tokens(self) -> int:
+        """Tokens of a batch."""
+        return self.batch_size * (self.tokens.n_tokens if self.whole_images else 1)
+
+    @property
+    def window_bytes(self) -> int:
+        """Memory that one window takes; up to three exist for a moment."""
+        return self.window_images * self.tokens.identity.image_bytes
+
+    @property
+    def epoch_batches(self) -> float:
+        """Batches in which every token occurs once."""
+        return len(self.tokens) * self._image_units / self.batch_size
+
+    def batch(self, step: int) -> torch.Tensor:
+        """Return the batch of a step.
+
+        Parameters
+        ----------
+        step : int
+            0-based.
+
+        Returns
+        -------
+        torch.Tensor
+            float32 [batch_tokens, d_model], or [batch_images, n_tokens, d_model] for whole images; CPU.
+        """
+        with ThreadPoolExecutor(1, thread_name_prefix="cytosae-window") as pool:
+            return self._batch(step, pool, ahead=False)
+
+    def iterate(self, start: int, n: int) -> Iterator[torch.Tensor]:
+        """Yield the batches of steps ``start`` to ``start + n - 1``, prepared in the background.
+
+        The same values as `batch`. Closing the generator, or leaving it by an exception, stops the threads.
+        """
+        windows = ThreadPoolExecutor(1, thread_name_prefix="cytosae-window")
+        batches = ThreadPoolExecutor(1, thread_name_prefix="cytosae-batch")
+        waiting: deque[Future[torch.Tensor]] = deque()
+        try:
+            for step in range(start, start + n):
+                waiting.append(batches.submit(self._batch, step, windows, ahead=True))
+                if len(waiting) > _READY_BATCHES:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            batches.shutdown(wait=True, cancel_futures=True)
+            windows.shutdown(wait=True, cancel_futures=True)
+            with self._lock:
+                self._windows.clear()  # a cancelled read must not be waited for later
+
+    def _batch(self, step: int, pool: ThreadPoolExecutor, *, ahead: bool) -> torch.Tensor:
+        import torch
+
+        pieces = [self._piece(*part, pool, ahead=ahead) for part in self._parts(step)]
+        joined = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+        return torch.from_numpy(joined.astype(joined.dtype.newbyteorder("="), copy=False)).to(torch.float32)
+
+    def _parts(self, step: int) -> Iterator[tuple[int, int, int, int]]:
+        """Yield the (epoch, window, start, stop) that make up a batch."""
+        position, stop = step * self.batch_size, (step + 1) * self.batch_size
+        epoch_size, window_size = len(self.tokens) * self._image_units, self.window_images * self._image_units
+        while position < stop:
+            epoch, offset = divmod(position, epoch_size)
+            window, first = divmod(offset, window_size)
+            available = min(window_size, epoch_size - window * window_size) - first
+            taken = min(available, stop - position)
+            yield epoch, window, first, first + taken
+            position += taken
+
+    def _piece(
+        self, epoch: int, window: int, start: int, stop: int, pool: ThreadPoolExecutor, *, ahead: bool
+    ) -> NDArray[Any]:
+        loaded = self._load(epoch, window, pool)
+        if ahead:
+            self._load(*self._following(epoch, window), pool)
+        shuffled = loaded.result()
+        return shuffled.units[shuffled.order[start:stop]]
+
+    def _following(self, epoch: int, window: int) -> tuple[int, int]:
+        n_windows = -(-len(self.tokens) // self.window_images)
+        return (epoch, window + 1) if window + 1 < n_windows else (epoch + 1, 0)
+
+    def _load(self, epoch: int, window: int, pool: ThreadPoolExecutor) -> Future[_Window]:
+        """Return the window, reading it in the pool unless it is there; keep the two used last."""
+        with self._lock:
+            key = (epoch, window)
+            if key not in self._windows:
+                self._windows[key] = pool.submit(self._read, epoch, window)
+            self._windows.move_to_end(key)
+            while len(self._windows) > 2:
+                self._windows.popitem(last=False)
+            return self._windows[key]
+
+    def _read(self, epoch: int, window: int) -> _Window:
+        images = self._image_order(epoch)[window * self.window_images : (window + 1) * self.window_images]
+        tokens = self.tokens.read(images)
+        if self.whole_images:
+            return _Window(tokens, np.arange(len(tokens)))
+        units = tokens.reshape(-1, self.tokens.d_model)
+        return _Window(units, permutation(len(units), _TOKENS, self.seed, epoch, window))
+
+    def _image_order(self, epoch: int) -> NDArray[np.int64]:
+        known = self._order
+        if known is None or known[0] != epoch:
+            self._order = known = (epoch, permutation(len(self.tokens), _IMAGES, self.seed, epoch))
+        return known[1]
+
+
+def sample_tokens(tokens: TokenSet, n: int, *, seed: int) -> torch.Tensor:
+    """Draw tokens from the whole set, each equally likely, none twice.
+
+    Parameters
+    ----------
+    tokens : TokenSet
+        Where to draw; only the images that are needed are read, 64 at a time.
+    n : int
+        How many; all tokens if there are not more.
+    seed : int
+        Decides which.
+
+    Returns
+    -------
+    torch.Tensor
+        float32 [n, d_model], ordered by place in the set; on the CPU.
+    """
+    import torch
+
+    chosen = np.sort(_draw(len(tokens) * tokens.n_tokens, n, seed))
+    out = torch.empty(len(chosen), tokens.d_model)
+    images, places = np.divmod(chosen, tokens.n_tokens)
+    unique, first = np.unique(images, return_index=True)
+    bounds = np.append(first, len(chosen))
+    for start in range(0, len(unique), 64):
+        part = slice(int(bounds[start]), int(bounds[min(start + 64, len(unique))]))
+        read = tokens.read(unique[start : start + 64])
+        values = read[np.searchsorted(unique[start : start + 64], images[part]), places[part]]
+        out[part] = torch.from_numpy(values.astype(np.float32))
+    return out
+
+
+def _draw(total: int, n: int, seed: int) -> NDArray[np.int64]:
+    """Return `n` different numbers below `total` (all if there are not more), int64."""
+    if 2 * n >= total:
+        return permutation(total, _SAMPLE, seed)[:n]
+    source = _philox(_SAMPLE, seed)
+    drawn: dict[int, None] = {}
+    while len(drawn) < n:  # the remainder's bias is below total / 2**64
+        raw = (source.random_raw(n - len(drawn)) % np.uint64(total)).tolist()
+        drawn.update(dict.fromkeys(raw))
+    return np.fromiter(drawn, dtype=np.int64, count=n)
