@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
 
@@ -56,3 +57,47 @@ class Silent:
 
 
 SILENT = Silent()
+
+
+class Stopped(KeyboardInterrupt):
+    """Long work was asked to stop, at a place where nothing complete is lost."""
+
+
+class Stoppable:
+    """Shows progress through another, and ends long work between two units when asked to.
+
+    Parameters
+    ----------
+    inner : Progress
+        Who shows it.
+    stop : callable
+        Asked after each unit; True raises `Stopped` in the thread that works.
+    """
+
+    def __init__(self, inner: Progress, stop: Callable[[], bool]) -> None:
+        self._inner = inner
+        self._stop = stop
+
+    @contextmanager
+    def task(self, description: str, total: int, unit: str, done: int = 0) -> Iterator[Task]:
+        """Open a bar whose `advance` may raise `Stopped`."""
+        with self._inner.task(description, total, unit, done) as task:
+            yield _StoppableTask(task, self._stop)
+
+    def message(self, text: str) -> None:
+        """Show one line."""
+        self._inner.message(text)
+
+
+class _StoppableTask:
+    def __init__(self, inner: Task, stop: Callable[[], bool]) -> None:
+        self._inner = inner
+        self._stop = stop
+
+    def advance(self, n: int = 1) -> None:
+        self._inner.advance(n)
+        if self._stop():
+            raise Stopped("Interrupted; what was complete is kept. The same command with --resume goes on.")
+
+    def note(self, text: str) -> None:
+        self._inner.note(text)

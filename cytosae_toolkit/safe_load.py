@@ -139,8 +139,8 @@ def load_weights(path: Path) -> dict[str, Tensor]:
     Returns
     -------
     dict of str to torch.Tensor
-        Tensors by name, taken out of a usual wrapper such as ``state_dict``, ``model`` or ``teacher``; mapped from
-        the file where its format allows.
+        Tensors by name, taken out of a usual wrapper such as ``state_dict``, ``model`` or ``teacher``;
+        mapped from the file where its format allows.
 
     Raises
     ------

@@ -34,7 +34,7 @@ from cytosae_toolkit.images import ImageTable, read_images
 from cytosae_toolkit.interfaces.backbone import Backbone
 from cytosae_toolkit.interfaces.sae import SparseAutoencoder
 from cytosae_toolkit.progress import SILENT, Progress
-from cytosae_toolkit.tokens import TokenSet, token_source
+from cytosae_toolkit.tokens import LiveView, TokenView, token_source
 from cytosae_toolkit.training.config import TrainConfig
 from cytosae_toolkit.training.run import Run, create_from_record
 from cytosae_toolkit.training.session import initialize, train
@@ -99,14 +99,14 @@ class ImageSet:
     ----------
     images : ImageTable
         With masks.
-    tokens : TokenSet
+    tokens : TokenView or LiveView
         In the same order.
     backbone : Backbone
         Which made them.
     """
 
     images: ImageTable
-    tokens: TokenSet
+    tokens: TokenView | LiveView
     backbone: Backbone
 
     def samples(self, every: int = 1) -> Iterator[MaskedImage]:

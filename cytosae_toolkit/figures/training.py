@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cytosae_toolkit.figures.style import GREEN, figure_style, new_figure
+from cytosae_toolkit.training.log import AFTER_TERMS, BEFORE_TERMS
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-NOT_TERMS = ("step", "tokens", "loss", "fvu", "l0", "dead_share", "lr", "tokens_per_second")
 
 
 def training_curves(metrics: pd.DataFrame, evaluation: dict[str, Any] | None = None) -> Figure:
@@ -48,7 +47,7 @@ def training_curves(metrics: pd.DataFrame, evaluation: dict[str, Any] | None = N
 def _draw_loss(axes: Axes, metrics: pd.DataFrame) -> None:
     axes.plot(metrics["step"], metrics["loss"], color="black", label="loss")
     for name in metrics.columns:
-        if name not in NOT_TERMS:
+        if name not in (*BEFORE_TERMS, *AFTER_TERMS):
             axes.plot(metrics["step"], metrics[name], label=name)
     axes.set_yscale("log")
     axes.set_title("Loss and its terms")

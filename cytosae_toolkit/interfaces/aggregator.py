@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-Activations = NDArray[np.float32] | sparse.csr_array
+Activations: TypeAlias = "NDArray[np.float32] | sparse.csr_array"
 """Activations of one image's patches, float32 [patches, d_sae], dense or CSR; prefix tokens are not patches."""
 
 

@@ -4,7 +4,7 @@
 `identity`          what tokens are: backbone, layer, number type; only like tokens share a store
 `store`             the token store on disk; `shards` and `records` are its files
 `compute`           images to tokens, in batches of a fixed shape
-`extract`           fill a store: resumable, in shards
+`extraction`        fill a store: resumable, in shards
 `reader`, `live`    an image set's tokens, from a store or computed on demand
 `source`            choose between the two; what the commands call
 `batches`           the batch of training step t, a pure function of (tokens, seed, t)
@@ -14,7 +14,7 @@
 
 from cytosae_toolkit.tokens.batches import TokenBatches, sample_tokens
 from cytosae_toolkit.tokens.compute import TokenComputer
-from cytosae_toolkit.tokens.extract import Extraction, extract
+from cytosae_toolkit.tokens.extraction import Extraction, extract
 from cytosae_toolkit.tokens.identity import TokenIdentity
 from cytosae_toolkit.tokens.live import LiveView
 from cytosae_toolkit.tokens.reader import TokenSet, TokenView, open_view, read_blocks

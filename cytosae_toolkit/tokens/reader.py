@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.images import Skipped
-from cytosae_toolkit.tokens.extract import skipped_images
+from cytosae_toolkit.tokens.extraction import skipped_images
 from cytosae_toolkit.tokens.identity import TokenIdentity
 from cytosae_toolkit.tokens.images import ImageSource, keys_hash
 from cytosae_toolkit.tokens.shards import BLOCK

@@ -12,7 +12,7 @@ from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.interfaces.backbone import Backbone
 from cytosae_toolkit.progress import SILENT, Progress
 from cytosae_toolkit.tokens.compute import TokenComputer, device_of
-from cytosae_toolkit.tokens.extract import extract
+from cytosae_toolkit.tokens.extraction import extract
 from cytosae_toolkit.tokens.identity import TokenIdentity
 from cytosae_toolkit.tokens.live import LiveView
 from cytosae_toolkit.tokens.reader import TokenView, open_view

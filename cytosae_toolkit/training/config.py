@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cytosae_toolkit.errors import CytosaeError, nearest
 
-Origin = Literal["default", "backbone", "preset", "file", "option", "data"]
+Origin = Literal["default", "preset", "file", "option", "backbone", "sae", "data"]
+"""Where a value came from; the last three fill in what the user left open."""
 
 PAPER: dict[str, Any] = {
     "layer": -2,
@@ -26,6 +27,12 @@ PAPER: dict[str, Any] = {
 """The published settings (CytoSAE, section 3): 1,000,000 images in batches of 64 whole images."""
 
 PRESETS: dict[str, dict[str, Any]] = {"paper": PAPER}
+
+PAIRS = ("backbone_options", "sae_options", "map")
+"""Fields that are merged key by key."""
+
+ALTERNATIVES = (("batch_tokens", "batch_images"), ("expansion", "d_sae"))
+"""Two ways of saying one thing."""
 
 
 class TrainConfig(BaseModel):
@@ -74,7 +81,21 @@ class TrainConfig(BaseModel):
     @field_validator("images", mode="before")
     @classmethod
     def _one_source(cls, value: object) -> object:
-        return (str(value),) if isinstance(value, str | Path) else tuple(str(v) for v in value)  # type: ignore[attr-defined]
+        if isinstance(value, str | Path):
+            return (str(value),)
+        return tuple(str(item) for item in value) if isinstance(value, list | tuple) else value
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        for a, b in ALTERNATIVES:
+            if getattr(self, a) is not None and getattr(self, b) is not None:
+                raise ValueError(f"{a} and {b} exclude each other")
+        return self
+
+
+def count_latents(d_model: int, expansion: float) -> int:
+    """Return the number of latents that an expansion factor stands for."""
+    return max(1, round(d_model * expansion))
 
 
 NOT_RESULT = frozenset(
@@ -104,12 +125,14 @@ def read_config_file(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(values, dict):
         raise CytosaeError(f"The configuration file {path} is not a mapping of names to values.")
-    for name in values:
+    for name, value in values.items():
         if name not in TrainConfig.model_fields:
             raise CytosaeError(
                 f"The configuration file {path} has an unknown field {name!r}.",
                 nearest(str(name), list(TrainConfig.model_fields)),
             )
+        if name in PAIRS and not isinstance(value, dict | None):
+            raise CytosaeError(f"{name} in the configuration file {path} is not a mapping of names to values.")
     return values
 
 
@@ -149,22 +172,22 @@ def merge(
     ]
     for origin, layer in layers:
         for name, value in layer.items():
-            is_pairs = name in ("backbone_options", "sae_options", "map")
-            values[name] = {**values.get(name, {}), **value} if is_pairs else value
+            values[name] = {**values.get(name, {}), **(value or {})} if name in PAIRS else value
             origins[name] = origin
-        _one_of(values, layer, "batch_tokens", "batch_images")
-        _one_of(values, layer, "expansion", "d_sae")
+        for a, b in ALTERNATIVES:
+            replaced = _replaced(layer, a, b)
+            if replaced is not None:
+                values[replaced], origins[replaced] = None, origin
     return build_config(values), origins
 
 
-def _one_of(values: dict[str, Any], layer: Mapping[str, Any], a: str, b: str) -> None:
-    """Let a later layer's choice between two ways of saying one thing replace the earlier one."""
+def _replaced(layer: Mapping[str, Any], a: str, b: str) -> str | None:
+    """Return which of two ways of saying one thing gives way to the one that a layer chooses."""
     if layer.get(a) is not None and layer.get(b) is not None:
         raise CytosaeError(f"Both {a} and {b} are given.", "Give one of them.")
     if layer.get(a) is not None:
-        values[b] = None
-    elif layer.get(b) is not None:
-        values[a] = None
+        return b
+    return a if layer.get(b) is not None else None
 
 
 def _preset(name: str | None, options: Mapping[str, Any], file: Path | None) -> dict[str, Any]:
@@ -175,7 +198,7 @@ def _preset(name: str | None, options: Mapping[str, Any], file: Path | None) -> 
     from cytosae_toolkit.plugins import registry
 
     sae = options.get("sae") or (read_config_file(file).get("sae") if file else None) or "relu-l1"
-    spec = registry().get("sae", sae).spec
+    spec = registry().get("sae", str(sae)).spec
     return PRESETS[name] | {"sae_options": dict(getattr(spec, "paper_options", {}))}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -106,7 +107,7 @@ def evaluate(
     device : str
         Where to compute.
     token_options : dict, optional
-        Passed to `cytosae_toolkit.tokens.token_source`.
+        Passed to `cytosae_toolkit.tokens.token_source`; unless they say otherwise, the run's own token store is used.
     progress : Progress
         Where to report.
 
@@ -117,14 +118,25 @@ def evaluate(
     """
     from cytosae_toolkit.devices import resolve_device
     from cytosae_toolkit.tokens import token_source
+    from cytosae_toolkit.weights import show_downloads
 
     resolved = resolve_device(device)
     options = {"dtype": run.config.get("token_dtype", "float16")} | (token_options or {})
-    backbone = run.backbone(device=resolved, offline=bool(options.pop("offline", False)))
-    view = token_source(images, backbone, run.layer, progress=progress, **options)
+    options["store"] = options.get("store") or _own_store(run)
+    with show_downloads(progress):
+        backbone = run.backbone(device=resolved, offline=bool(options.pop("offline", False)))
+    view = token_source(images, backbone, run.layer, demonstration=run.demonstration, progress=progress, **options)
     sae = run.sae.to(resolved)
     measured = measure_images(
         sae, view, np.arange(len(view)), prefix_tokens=backbone.prefix_tokens, device=resolved, progress=progress
     )
-    skipped = [{"path": str(item.path), "reason": item.reason} for item in view.skipped]
+    skipped = [{"path": str(item.path), "reason": item.reason} for item in (*images.skipped, *view.skipped)]
     return {"n_images": len(view), "skipped": skipped, **measured.to_json()}
+
+
+def _own_store(run: Run) -> Path | None:
+    """Return the token store that a run was trained on, unless it is gone."""
+    from cytosae_toolkit.tokens import is_token_store
+
+    recorded = run.record.get("token_store")
+    return Path(recorded) if recorded and is_token_store(Path(recorded)) else None

@@ -9,6 +9,15 @@ from pathlib import Path
 
 from cytosae_toolkit.files import write_text
 
+BEFORE_TERMS = ("step", "tokens", "loss")
+AFTER_TERMS = ("fvu", "l0", "dead_share", "lr", "tokens_per_second")
+"""Columns of every row; the loss terms of the SAE variant stand between them."""
+
+
+def term_column(name: str) -> str:
+    """Return the column of a loss term: its name, unless that is taken."""
+    return f"loss_{name}" if name in (*BEFORE_TERMS, *AFTER_TERMS) else name
+
 
 class MetricsLog:
     """The table of metrics of a run.
@@ -29,10 +38,6 @@ class MetricsLog:
         if self.path.is_file():
             with self.path.open(encoding="utf-8", newline="") as handle:
                 self.rows = [dict(row) for row in csv.DictReader(handle) if int(row["step"]) <= step]
-
-    def steps_since_last(self, step: int) -> int:
-        """Return the number of steps since the last row."""
-        return step - (int(self.rows[-1]["step"]) if self.rows else 0)
 
     def append(self, row: Mapping[str, float]) -> None:
         """Add a row and write the file anew; loss terms that come up later get their own column."""

@@ -3,8 +3,8 @@
 Let x be tokens, x̂ their reconstructions, x̄ the vector mean of x and z the latents.
 
 * FVU (fraction of variance unexplained) = Σ‖x - x̂‖² / Σ‖x - x̄‖²; explained variance = 1 - FVU.
-* robust FVU = the same without the 1 % of tokens with the largest norm and without dimensions that hold more than
-  half of the variance: massive activations of vision transformers otherwise decide the number alone.
+* robust FVU = the same without the 1 % of tokens (rounded down) with the largest norm and without dimensions that hold
+  more than half of the variance: massive activations of vision transformers otherwise decide the number alone.
 * PCA FVU = what the k leading principal components of the *same* tokens leave unexplained (a lower bound for any
   rank-k linear code fitted elsewhere), with k = L0, at most d_model / 4.
 * L0 = mean number of latents above 0 per token; density of a latent = share of tokens on which it is above 0.
@@ -98,7 +98,7 @@ class TokenMoments:
     covariance : float64 array [d_model, d_model]
         Σ (x - x̄)(x - x̄)ᵀ, not divided by the count.
     largest_norm : float
-        Tokens with a norm above this are the 1 % left out of robust values.
+        Tokens with a norm above this are those left out of robust values.
     """
 
     count: int
@@ -114,7 +114,7 @@ class TokenMoments:
 
 
 class MomentAccumulator:
-    """Accumulate count, mean and covariance in float64 (shifted by the first token, so that nothing cancels)."""
+    """Accumulate count, mean and covariance in float64, shifted by the first chunk's mean, so that nothing cancels."""
 
     def __init__(self, d_model: int) -> None:
         self.count = 0
@@ -163,14 +163,20 @@ def token_moments(chunks: Iterable[Tensor], d_model: int) -> TokenMoments:
         If there are no tokens.
     """
     moments = MomentAccumulator(d_model)
-    norms: list[NDArray[np.float32]] = []
+    norms: list[NDArray[np.float64]] = []
     for tokens in chunks:
         moments.update(tokens)
-        norms.append(tokens.norm(dim=1).cpu().numpy())
+        norms.append(_norms(tokens.to("cpu", torch.float64)))
     if not moments.count:
         raise CytosaeError("There are no tokens to measure.", "Give at least one readable image.")
-    limit = float(np.quantile(np.concatenate(norms), 1 - LARGEST_NORMS, method="higher"))
+    kept = moments.count - int(LARGEST_NORMS * moments.count)
+    limit = float(np.partition(np.concatenate(norms), kept - 1)[kept - 1])
     return TokenMoments(moments.count, moments.mean(), moments.covariance(), limit)
+
+
+def _norms(tokens: Tensor) -> NDArray[np.float64]:
+    """Return Euclidean norms, float64 [n]; NumPy sums each row alike, however many there are."""
+    return np.asarray(np.sqrt(np.square(tokens.numpy()).sum(axis=1)))
 
 
 def pca_fvu(covariance: NDArray[np.float64], components: int) -> float:
@@ -221,7 +227,7 @@ class MetricAccumulator:
         self._squared_error += float(errors.sum())
         self._norm_hat += float(exact_hat.square().sum())
         self._dot += float((exact * exact_hat).sum())
-        usual = x.norm(dim=1).cpu() <= self.moments.largest_norm
+        usual = torch.from_numpy(_norms(exact) <= self.moments.largest_norm)
         self._squared_error_robust += float(errors[usual][:, self._keep].sum())
         self._robust.update(exact[usual][:, self._keep])
 

@@ -13,7 +13,7 @@ import psutil
 import torch
 
 from cytosae_toolkit.errors import CytosaeError
-from cytosae_toolkit.training.config import TrainConfig
+from cytosae_toolkit.training.config import TrainConfig, count_latents
 
 FLOAT = 4
 GEMMS_PER_STEP = 9.0
@@ -64,7 +64,7 @@ def resolve_sizes(config: TrainConfig, *, d_model: int, n_images: int, tokens_pe
         If there are fewer images or tokens than a batch.
     """
     n_tokens = n_images * tokens_per_image
-    d_sae = config.d_sae or max(1, round(d_model * (config.expansion or default_expansion(n_tokens))))
+    d_sae = config.d_sae or count_latents(d_model, config.expansion or default_expansion(n_tokens))
     batch = _batch_tokens(config, n_images, tokens_per_image)
     steps = config.steps or default_steps(n_tokens, batch)
     warmup = min(500, max(1, steps // 20)) if config.warmup_steps is None else config.warmup_steps

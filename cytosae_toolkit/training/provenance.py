@@ -8,10 +8,11 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from cytosae_toolkit.errors import CytosaeError
-from cytosae_toolkit.training.config import NOT_RESULT, TrainConfig
+from cytosae_toolkit.training.config import NOT_RESULT, TrainConfig, count_latents
 
 if TYPE_CHECKING:
     from cytosae_toolkit.images import ImageTable, Split
+    from cytosae_toolkit.training.run import Run
 
 PACKAGES = ("cytosae-toolkit", "torch", "timm", "numpy", "pillow")
 
@@ -45,16 +46,18 @@ def check_resumable(config: TrainConfig) -> TrainConfig:
     Raises
     ------
     CytosaeError
-        If a field contradicts the run, or fewer steps are asked for than were planned.
+        If a field contradicts the run, fewer steps are asked for than were planned, or the run was imported.
     """
     from cytosae_toolkit.training.run import load_run
 
     if not (config.out / "config.json").is_file():
         return config
     run = load_run(config.out)
-    wanted = config.model_dump(mode="json")
+    if run.imported:
+        raise CytosaeError(f"The run {run.path} was imported: it has no state to go on from.", "Choose another --out.")
+    wanted = _resolved(config, run)
     recorded: dict[str, Any] = run.config
-    for name in config.model_fields_set - NOT_RESULT:
+    for name in sorted(config.model_fields_set - NOT_RESULT):
         _check_same(run.path, name, wanted[name], recorded.get(name))
     if "steps" in config.model_fields_set and wanted["steps"] and wanted["steps"] < recorded["steps"]:
         raise CytosaeError(
@@ -68,6 +71,16 @@ def check_resumable(config: TrainConfig) -> TrainConfig:
         merged["batch_tokens"] = None
     merged["expansion"] = None
     return TrainConfig(**merged)
+
+
+def _resolved(config: TrainConfig, run: Run) -> dict[str, Any]:
+    """Return a configuration's values as `config.json` would record them for a run; None stands for no wish."""
+    values = config.model_dump(mode="json")
+    if config.expansion is not None:
+        values["expansion"] = count_latents(run.record["d_model"], config.expansion) / run.record["d_model"]
+    if config.precision == "auto":
+        values["precision"] = None
+    return values
 
 
 def _check_same(path: object, name: str, wanted: Any, recorded: Any) -> None:

@@ -47,9 +47,12 @@ class Run:
         self.path = Path(path)
         if not (self.path / "config.json").is_file():
             raise CytosaeError(f"{self.path} is not a run: it has no config.json.", "Name a folder made by train.")
+        if not is_run(self.path):
+            raise CytosaeError(
+                f"{self.path} is not a run of cytosae-toolkit: its config.json is something else's.",
+                "Name a folder made by train.",
+            )
         self.record: dict[str, Any] = read_json(self.path / "config.json")
-        if self.record.get("format") != FORMAT:
-            raise CytosaeError(f"{self.path} is not a run of cytosae-toolkit.")
         if self.record.get("version") != VERSION:
             raise CytosaeError(
                 f"{self.path} has format version {self.record.get('version')}, this program reads {VERSION}.",
@@ -69,8 +72,18 @@ class Run:
 
     @property
     def completed(self) -> bool:
-        """Whether training ran to its end."""
-        return (self.path / "sae.safetensors").is_file()
+        """Whether training ran to its end; `evaluation.json` is written last."""
+        return all((self.path / name).is_file() for name in ("sae.safetensors", "evaluation.json"))
+
+    @property
+    def demonstration(self) -> bool:
+        """Whether a demonstration backbone made the tokens: good for trials, not for results."""
+        return bool(self.record["backbone"].get("demonstration"))
+
+    @property
+    def imported(self) -> bool:
+        """Whether the SAE was trained elsewhere; then there are no images, no metrics and no state."""
+        return "imported_from" in self.record
 
     @cached_property
     def sae(self) -> SparseAutoencoder:
@@ -95,24 +108,32 @@ class Run:
         CytosaeError
             If its plugin or weights are missing, or its fingerprint is another.
         """
-        from cytosae_toolkit.devices import resolve_device
-        from cytosae_toolkit.plugins import registry
+        from cytosae_toolkit.plugins import build_backbone, registry
 
         part, options = registry().from_record(self.record["plugins"]["backbone"])
-        backbone: Backbone = part.factory()(options, device=resolve_device(device), offline=offline)
+        backbone = build_backbone(part, options, device=device, offline=offline)
         expected = self.record["backbone"]["fingerprint"]
         if expected and backbone.fingerprint != expected:
             raise CytosaeError(
-                f"The backbone {part.spec.name} has the fingerprint {backbone.fingerprint[:12]}, but the run "
-                f"{self.path} was trained on tokens of {expected[:12]}: its weights or preprocessing differ."
+                f"The backbone {part.name} has the fingerprint {backbone.fingerprint[:12]}, but the run "
+                f"{self.path} was trained on tokens of {expected[:12]}: its weights or preprocessing differ.",
+                "Put the weights back that it was trained with.",
             )
         return backbone
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
-        """`metrics.csv`, one row per logged step."""
+        """`metrics.csv`, one row per logged step.
+
+        Raises
+        ------
+        CytosaeError
+            If nothing was logged, as in an imported run.
+        """
         import pandas as pd
 
+        if not (self.path / "metrics.csv").is_file():
+            raise CytosaeError(f"The run {self.path} has no metrics.csv: nothing was logged.")
         return pd.read_csv(self.path / "metrics.csv")
 
     @property
@@ -124,6 +145,15 @@ class Run:
     def __repr__(self) -> str:
         """Show the path."""
         return f"Run({str(self.path)!r})"
+
+
+def is_run(path: Path) -> bool:
+    """Return whether a folder is a run of cytosae-toolkit, of whatever version: many programs have a config.json."""
+    try:
+        record = read_json(path / "config.json")
+    except (CytosaeError, OSError):
+        return False
+    return isinstance(record, dict) and record.get("format") == FORMAT
 
 
 def load_run(path: str | Path) -> Run:
@@ -139,23 +169,14 @@ def load_run(path: str | Path) -> Run:
 
 def create_from_record(record: dict[str, Any]) -> SparseAutoencoder:
     """Create the (untrained) SAE that a run's `config.json` describes."""
-    from cytosae_toolkit.plugins import registry
+    from cytosae_toolkit.plugins import build_sae, registry
 
     part, options = registry().from_record(record["plugins"]["sae"])
-    sae: SparseAutoencoder = part.factory()(record["d_model"], record["d_sae"], options)
-    return sae
+    return build_sae(part, record["d_model"], record["d_sae"], options)
 
 
 def load_weights(sae: SparseAutoencoder, path: Path) -> None:
     """Load `sae.safetensors` into an SAE, or say in one sentence why not."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from cytosae_toolkit import safe_load
 
-    try:
-        weights = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise CytosaeError(f"The weights {path} are damaged or missing: {error}.") from error
-    try:
-        sae.load_state_dict(weights)
-    except RuntimeError as error:
-        raise CytosaeError(f"The weights {path} do not fit the SAE that config.json describes: {error}.") from error
+    safe_load.fill_model(sae, safe_load.load_weights(path), str(path))

@@ -22,14 +22,15 @@ from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.files import atomic_path, write_json
 from cytosae_toolkit.interfaces.backbone import Backbone
 from cytosae_toolkit.interfaces.sae import SparseAutoencoder
-from cytosae_toolkit.progress import SILENT, Progress
+from cytosae_toolkit.progress import SILENT, Progress, Stoppable
 from cytosae_toolkit.training import plan as planning
 from cytosae_toolkit.training.config import Origin, TrainConfig
 from cytosae_toolkit.training.evaluation import measure_images
 from cytosae_toolkit.training.events import Checkpointed, Ended, Started, Stepped, TrainingEvent
 from cytosae_toolkit.training.provenance import check_resumable, images_digest, software_versions
-from cytosae_toolkit.training.run import FORMAT, VERSION, Run, load_run
+from cytosae_toolkit.training.run import FORMAT, VERSION, Run, is_run, load_run
 from cytosae_toolkit.training.trainer import DEAD_WINDOW, Schedule, Trainer, dead_share, step_generator
+from cytosae_toolkit.weights import show_downloads
 
 if TYPE_CHECKING:
     from cytosae_toolkit._plugin_parts import Part
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from cytosae_toolkit.tokens import LiveView, TokenView
 
 EVALUATED_TRAINING_IMAGES = 256
+FOLLOW_DATA = ("expansion", "d_sae", "steps", "batch_tokens", "warmup_steps")
+"""Fields that `cytosae_toolkit.training.plan` fills in where they are None."""
 INITIALIZATION = -1
 """The 'step' whose generator initialises the SAE, so that no training step shares it."""
 
@@ -110,15 +113,14 @@ class Prepared:
 
     @property
     def lr(self) -> float:
-        """The learning rate: as configured, else as the variant recommends."""
+        """Learning rate: as configured, else as the variant recommends."""
         return self.config.lr or self.create_sae().recommended_lr
 
     def create_sae(self) -> SparseAutoencoder:
         """Create the SAE, its parameters not yet initialised."""
-        sae: SparseAutoencoder = self.sae_choice.part.factory()(
-            self.sizes.d_model, self.sizes.d_sae, self.sae_choice.options
-        )
-        return sae
+        from cytosae_toolkit.plugins import build_sae
+
+        return build_sae(self.sae_choice.part, self.sizes.d_model, self.sizes.d_sae, self.sae_choice.options)
 
 
 def choose_parts(config: TrainConfig) -> tuple[Chosen, Chosen]:
@@ -158,18 +160,21 @@ def prepare(
     """
     from cytosae_toolkit.images import holdout
     from cytosae_toolkit.images.combining import read_image_sets
+    from cytosae_toolkit.plugins import build_backbone
 
     chosen_backbone, chosen_sae = choose_parts(config)
     device = resolve_device(config.device)
     precision = resolve_precision(config.precision, device)
     table = read_image_sets(config.images, map=config.map, allow_outside=config.allow_outside, strict=config.strict)
-    backbone = chosen_backbone.part.factory()(chosen_backbone.options, device=device, offline=config.offline)
+    backbone = build_backbone(
+        chosen_backbone.part, chosen_backbone.options, device=device, offline=config.offline
+    )
     layer = backbone.resolve_layer(config.layer)
     images = readable_images(config, table, backbone, layer, progress)
     split = holdout(images, config.held_out, config.seed)
     prepared = Prepared(
         config=config,
-        origins=origins or {name: "option" for name in config.model_fields_set},
+        origins=origins or _origins_in_python(config),
         images=images,
         skipped=[{"path": str(item.path), "reason": item.reason} for item in images.skipped],
         split=split,
@@ -183,6 +188,10 @@ def prepare(
     )
     prepared.create_sae()  # refuses sizes that the variant cannot have
     return prepared
+
+
+def _origins_in_python(config: TrainConfig) -> dict[str, Origin]:
+    return {name: "option" if name in config.model_fields_set else "default" for name in TrainConfig.model_fields}
 
 
 def readable_images(
@@ -203,6 +212,7 @@ def readable_images(
     unknown = np.array([key not in known for key in table.content_keys()])
     if not unknown.any():
         return table
+    unknown[np.argmin(unknown)] = True  # with one that is known to be good, some bad ones are no reason to stop
     part = table.subset(unknown)
     with progress.task("Checking images", len(part), "images") as task:
         good, skipped = check(part, strict=config.strict, workers=config.workers, progress=lambda *_: task.advance())
@@ -221,7 +231,7 @@ def make_plan(
     sizes = planning.resolve_sizes(
         config, d_model=backbone.d_model, n_images=len(split.train), tokens_per_image=backbone.n_tokens
     )
-    window = config.window_images * backbone.n_tokens * backbone.d_model * planning.FLOAT
+    window = min(config.window_images, len(split.train)) * backbone.n_tokens * backbone.d_model * planning.FLOAT
     available = planning.memory_available(device)
     sizes = planning.fit_batch(config, sizes, available, window)
     store = config.tokens or default_store(backbone, layer, config.token_dtype)
@@ -241,7 +251,7 @@ def make_plan(
         memory_bytes=planning.step_memory(sizes, window),
         memory_available=available,
         disk_bytes=tokens_disk + planning.run_disk(sizes),
-        disk_available=min(planning.disk_available(config.out), planning.disk_available(store)),
+        disk_available=min(map(planning.disk_available, (config.out, store) if config.token_store else (config.out,))),
         seconds_tokens=passes * per_image,
         seconds_training=sizes.steps * planning.step_seconds(sizes, device),
     )
@@ -272,7 +282,8 @@ def train(
     progress : Progress
         Where to report.
     stop : callable
-        Asked after each step; True saves the state and raises `Interrupted`.
+        Asked after each step; True saves the state and raises `Interrupted`. While tokens are read or metrics are
+        measured, True raises `cytosae_toolkit.progress.Stopped`.
 
     Returns
     -------
@@ -298,9 +309,9 @@ def check_output(out: Path, *, resume: bool, force: bool) -> None:
     CytosaeError
         If `out` exists and is neither resumed nor replaced, or is no run folder.
     """
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+    if not out.exists() or (out.is_dir() and all(is_leftover(path) for path in out.iterdir())):
         return
-    if not (out / "config.json").is_file():
+    if not is_run(out):
         raise CytosaeError(f"{out} exists and is not a run of cytosae-toolkit.", "Choose another --out.")
     if not resume and not force:
         raise CytosaeError(f"The run {out} exists.", "Go on with --resume, replace it with --force, or choose another.")
@@ -319,14 +330,21 @@ def run_prepared(
     out = prepared.config.out
     if force and not resume and out.exists():
         shutil.rmtree(out)
-    view = open_tokens(prepared, progress)
+    view = open_tokens(prepared, Stoppable(progress, stop))
     record = make_record(prepared, view)
     out.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(out)
     if resume and (out / "config.json").is_file():
         record = _continued(load_run(out), record)
     write_json(out / "config.json", record)
     prepared.images.with_column("split", _split_column(prepared)).save(out / "images.csv")
     return _fit(prepared, record, view, progress, stop)
+
+
+def _remove_leftovers(out: Path) -> None:
+    """Remove what a killed session was writing."""
+    for path in filter(is_leftover, [*out.iterdir(), *(out / "state").glob("*")]):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def open_tokens(prepared: Prepared, progress: Progress) -> TokenView | LiveView:
@@ -381,7 +399,7 @@ def make_record(prepared: Prepared, view: TokenView | LiveView) -> dict[str, Any
         "d_model": sizes.d_model,
         "d_sae": sizes.d_sae,
         "config": resolved,
-        "origins": dict(prepared.origins),
+        "origins": resolved_origins(prepared),
         "plugins": {"backbone": prepared.backbone_choice.record, "sae": prepared.sae_choice.record},
         "backbone": {
             "fingerprint": backbone.fingerprint,
@@ -406,6 +424,21 @@ def make_record(prepared: Prepared, view: TokenView | LiveView) -> dict[str, Any
     }
 
 
+def resolved_origins(prepared: Prepared) -> dict[str, Origin]:
+    """Return where each recorded value came from: what the user left open was filled in by something else."""
+    config, found = prepared.config, dict(prepared.origins)
+    open_names = {name for name in FOLLOW_DATA if getattr(config, name) is None}
+    found |= {name: "data" for name in open_names}
+    if (config.expansion, config.d_sae) != (None, None):
+        given = "d_sae" if config.expansion is None else "expansion"
+        found |= dict.fromkeys(("expansion", "d_sae"), found[given])
+    if config.batch_images is not None:
+        found["batch_tokens"] = found["batch_images"]
+    if config.lr is None:
+        found["lr"] = "sae"
+    return found
+
+
 def _store_path(view: TokenView | LiveView) -> str | None:
     store = getattr(view, "store", None)
     return None if store is None else str(Path(store.path).resolve())
@@ -425,7 +458,9 @@ def _continued(run: Run, record: dict[str, Any]) -> dict[str, Any]:
                 f"The run {run.path} was started with another {what} ({old!r}, now {new!r}).",
                 "Resume with the same input, or start afresh with --force.",
             )
-    return record | {"created": run.record["created"]}
+    steps = record["config"]["steps"] != run.record["config"]["steps"]
+    origins = run.record["origins"] | ({"steps": "option"} if steps else {})
+    return record | {"created": run.record["created"], "origins": origins}
 
 
 def _fit(
@@ -450,20 +485,19 @@ def _fit(
         notify=partial(_notify, training_event, out),
         stop=stop,
     )
+    first = trainer.restore()
+    if first == trainer.schedule.steps and _is_evaluated(out, first):
+        return load_run(out)
+    if first == 0:
+        initialize(sae, train_view, prepared.config)
     evaluation: dict[str, Any] = {}
     started = time.monotonic()
+    training_event(Started(out, first, record))
     try:
-        if trainer.restore() == trainer.schedule.steps and _is_evaluated(out, trainer.step):
-            evaluation = load_run(out).evaluation
-            return load_run(out)
-        if trainer.step == 0:
-            initialize(sae, train_view, prepared.config)
-        first = trainer.step
-        training_event(Started(out, first, record))
         trainer.fit()
         seconds = time.monotonic() - started
         sae.eval().before_step()
-        evaluation = _evaluate(prepared, view, sae, progress) | _training_facts(trainer, first, seconds)
+        evaluation = _evaluate(prepared, view, sae, Stoppable(progress, stop)) | _training_facts(trainer, first, seconds)
         publish(out, sae, evaluation)
     finally:
         training_event(Ended(out, trainer.step, completed=bool(evaluation), evaluation=evaluation))
@@ -484,10 +518,12 @@ def make_batches(prepared: Prepared, view: TokenView | LiveView) -> Any:
     from cytosae_toolkit.tokens import TokenBatches
 
     config = prepared.config
-    if config.batch_images is not None:
-        return TokenBatches(view, seed=config.seed, batch_images=config.batch_images)
     return TokenBatches(
-        view, seed=config.seed, batch_tokens=prepared.sizes.batch_tokens, window_images=config.window_images
+        view,
+        seed=config.seed,
+        batch_tokens=prepared.sizes.batch_tokens if config.batch_images is None else None,
+        batch_images=config.batch_images,
+        window_images=config.window_images,
     )
 
 
@@ -552,9 +588,9 @@ def _training_facts(trainer: Trainer, first: int, seconds: float) -> dict[str, A
 
 
 def publish(out: Path, sae: SparseAutoencoder, evaluation: Mapping[str, Any]) -> None:
-    """Write the weights and the evaluation; the run counts as complete from then on."""
+    """Write the weights, then the evaluation; the run counts as complete from then on."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in sae.state_dict().items()}
-    write_json(out / "evaluation.json", dict(evaluation))
     with atomic_path(out / "sae.safetensors") as temporary:
         save_file(weights, temporary, metadata={"format": "pt", "made_by": "cytosae-toolkit"})
+    write_json(out / "evaluation.json", dict(evaluation))
 

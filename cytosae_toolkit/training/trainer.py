@@ -17,7 +17,7 @@ from cytosae_toolkit.devices import autocast
 from cytosae_toolkit.errors import NotFiniteError
 from cytosae_toolkit.interfaces.sae import SparseAutoencoder, StepContext
 from cytosae_toolkit.progress import SILENT, Progress, Task
-from cytosae_toolkit.training.log import MetricsLog
+from cytosae_toolkit.training.log import MetricsLog, term_column
 from cytosae_toolkit.training.metrics import batch_metrics
 from cytosae_toolkit.training.state import load_checkpoint, latest_checkpoint, save_checkpoint
 
@@ -126,6 +126,7 @@ class Trainer:
         self.optimizer = torch.optim.Adam(self.sae.parameters(), lr=self.schedule.lr, fused=fused)
         self.log = MetricsLog(self.run / "metrics.csv")
         self._saved_at = time.monotonic()
+        self._logged = (0, self._saved_at)
 
     def restore(self) -> int:
         """Load the newest checkpoint, if there is one, and return the number of finished steps."""
@@ -151,11 +152,11 @@ class Trainer:
         if remaining <= 0:
             return
         with self.progress.task("Training", self.schedule.steps, "steps", done=self.step) as task:
-            started = time.monotonic()
+            self._logged = (self.step, time.monotonic())
             for tokens in self.batches.iterate(self.step, remaining):
                 terms = self.train_step(tokens.to(self.device, non_blocking=True))
                 if self.step % self.schedule.log_every == 0 or self.step == self.schedule.steps:
-                    started = self._log(tokens, terms, started, task)
+                    self._log(tokens, terms, task)
                 task.advance()
                 self._save_if_due()
                 if self.stop():
@@ -202,10 +203,10 @@ class Trainer:
         if self.step < self.schedule.steps and (late if every is None else self.step % every == 0):
             self.save()
 
-    def _log(self, tokens: Tensor, terms: Mapping[str, Tensor], started: float, task: Task) -> float:
-        """Write a row of metrics, show it, tell the listeners; return the time from which the next row counts."""
+    def _log(self, tokens: Tensor, terms: Mapping[str, Tensor], task: Task) -> None:
+        """Write a row of metrics, show it, tell the listeners."""
         self.sae.eval()
-        row = self._row(tokens, terms, max(time.monotonic() - started, 1e-9))
+        row = self._row(tokens, terms)
         self.sae.train()
         self.log.append(row)
         task.note(
@@ -213,12 +214,13 @@ class Trainer:
             f"{row['tokens_per_second']:,.0f} tokens/s"
         )
         self.notify("step", self.step, row)
-        return time.monotonic()
+        self._logged = (self.step, time.monotonic())
 
-    def _row(self, tokens: Tensor, terms: Mapping[str, Tensor], seconds: float) -> dict[str, float]:
-        values = {name: float(term) for name, term in terms.items()}
+    def _row(self, tokens: Tensor, terms: Mapping[str, Tensor]) -> dict[str, float]:
+        values = {term_column(name): float(term) for name, term in terms.items()}
         batch = tokens.shape[:-1].numel()
-        since = self.log.steps_since_last(self.step)
+        step, since = self._logged
+        rate = (self.step - step) * batch / max(time.monotonic() - since, 1e-9)
         sample = tokens.reshape(-1, tokens.shape[-1])[:: max(1, batch // LIVE_TOKENS)][:LIVE_TOKENS]
         return {
             "step": self.step,
@@ -228,7 +230,7 @@ class Trainer:
             **batch_metrics(self.sae, sample.to(self.device)),
             "dead_share": dead_share(self.sae),
             "lr": self.schedule.rate(self.step - 1),
-            "tokens_per_second": since * batch / seconds,
+            "tokens_per_second": rate,
         }
 
 

@@ -98,8 +98,9 @@ class ReluL1(SparseAutoencoder):
         residual_norm = residual.norm(dim=1, keepdim=True)
         scale = residual_norm / (1e-6 + 2 * ghost.norm(dim=1, keepdim=True))
         error = (ghost * scale.detach() - residual).square() / residual_norm.clamp_min(TINY)
-        rescaling = squared / (error + 1e-6)
-        return (rescaling.detach() * error).mean()
+        rescaling = (squared / (error + 1e-6)).detach()
+        ghost_loss: Tensor = (rescaling * error).mean()
+        return ghost_loss
 
 
 def build(d_model: int, d_sae: int, options: ReluL1Options) -> ReluL1:

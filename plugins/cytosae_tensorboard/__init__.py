@@ -41,7 +41,7 @@ def _open(event: Started) -> None:
     from torch.utils.tensorboard import SummaryWriter
 
     # what an interrupted session logged after its last checkpoint is hidden, not doubled
-    _writers[event.run] = SummaryWriter(event.run / FOLDER, purge_step=event.step or None)  # type: ignore[no-untyped-call]
+    _writers[event.run] = SummaryWriter(event.run / FOLDER, purge_step=event.step or None)
 
 
 def _close(event: Ended) -> None:
@@ -49,5 +49,5 @@ def _close(event: Ended) -> None:
     for part in ("train", "held_out"):
         for name, value in (event.evaluation.get(part) or {}).items():
             if isinstance(value, float):
-                writer.add_scalar(f"{part}/{name}", value, event.step)  # type: ignore[no-untyped-call]
-    writer.close()  # type: ignore[no-untyped-call]
+                writer.add_scalar(f"{part}/{name}", value, event.step)
+    writer.close()

@@ -12,7 +12,7 @@ def _tokens(n):
     return np.random.default_rng(0).normal(size=(n, 3, 4)).astype("<f2")
 
 
-def test_zarr_reads_what_we_write_and_its_own_bytes_are_the_same(tmp_path):
+def test_zarr_reads_what_we_write_and_writes_as_many_bytes(tmp_path):
     store = filled(tmp_path / "s", Images(range(BLOCK)))
     ours = store.shard_path(0).read_bytes()
     array = zarr.open_array(tmp_path / "s" / "tokens", mode="r+")
