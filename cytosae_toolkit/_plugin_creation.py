@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from cytosae_toolkit.interfaces.sae import SparseAutoencoder
 
 
-def build_backbone(
-    part: Part, options: BaseModel, *, device: str = "auto", offline: bool = False
-) -> Backbone:
+def build_backbone(part: Part, options: BaseModel, *, device: str = "auto", offline: bool = False) -> Backbone:
     """Call a backbone's factory on a resolved device and check what it returns.
 
     Raises

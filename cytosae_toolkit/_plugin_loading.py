@@ -115,9 +115,7 @@ def installed_sources() -> Iterator[Source]:
         key = (normalized(distribution), entry.name)
         if key not in seen:
             seen.add(key)
-            yield Source(
-                distribution, entry.dist.version if entry.dist else "unknown", entry.name, entry.load
-            )
+            yield Source(distribution, entry.dist.version if entry.dist else "unknown", entry.name, entry.load)
 
 
 def _order(entry: importlib.metadata.EntryPoint) -> tuple[str, str]:
@@ -223,9 +221,7 @@ def _register(module: object, manager: pluggy.PluginManager, plugin: Plugin) -> 
     for hook in hooks:
         required = any(not implementation.optionalhook for implementation in hook.get_hookimpls())
         if hook.name not in HOOKS and required:
-            raise _StageError(
-                "register", f"It implements {hook.name!r}, which is no hook. {nearest(hook.name, HOOKS)}"
-            )
+            raise _StageError("register", f"It implements {hook.name!r}, which is no hook. {nearest(hook.name, HOOKS)}")
 
 
 def _why_no_hooks(module: object) -> str:
@@ -249,9 +245,7 @@ def _ask(manager: pluggy.PluginManager, hook: str, expected: type[Spec], plugin:
             found = f"{type(spec).__name__} instead of {expected.__name__}"
             raise _StageError("answer", f"Its hook {hook} returns {found}.")
         if not _is_version(spec.api):
-            raise _StageError(
-                "answer", f"The API version {spec.api!r} of {spec.name!r} is not two whole numbers."
-            )
+            raise _StageError("answer", f"The API version {spec.api!r} of {spec.name!r} is not two whole numbers.")
         if any(part.kind == spec.kind and part.name == spec.name for part in plugin.parts):
             raise _StageError("answer", f"Its hook {hook} returns the name {spec.name!r} twice.")
         plugin.parts.append(Part(spec, plugin.distribution, plugin.version, plugin.name))
@@ -282,9 +276,7 @@ def _sort_by_api(plugin: Plugin) -> None:
         plugin.note("incompatible", f"{_written_for(plugin.refused)}; this toolkit has {major}.{minor}.")
     newer = [part for part in plugin.parts if part.spec.api[1] > minor]
     if newer:
-        plugin.note(
-            "warning", f"{_written_for(newer)}; this toolkit has {major}.{minor}, which may lack something."
-        )
+        plugin.note("warning", f"{_written_for(newer)}; this toolkit has {major}.{minor}, which may lack something.")
 
 
 def _written_for(parts: list[Part]) -> str:

@@ -47,9 +47,7 @@ class Registry:
         self._silenced: dict[Path, set[str]] = {}
 
     @classmethod
-    def from_sources(
-        cls, sources: Iterable[Source], *, blocked: Iterable[str] = (), strict: bool = False
-    ) -> Registry:
+    def from_sources(cls, sources: Iterable[Source], *, blocked: Iterable[str] = (), strict: bool = False) -> Registry:
         """Load plugins one by one.
 
         Parameters
@@ -66,17 +64,13 @@ class Registry:
         for source in sources:
             if is_disabled(source, blocked):
                 message = "Disabled by CYTOSAE_DISABLE_PLUGINS."
-                plugins.append(
-                    Plugin(source.distribution, source.version, source.name, "disabled", "", message)
-                )
+                plugins.append(Plugin(source.distribution, source.version, source.name, "disabled", "", message))
             else:
                 plugins.append(load_plugin(source, strict=strict))
         return cls(plugins)
 
     @classmethod
-    def from_plugins(
-        cls, plugins: Iterable[tuple[str, str, str, object]], *, strict: bool = False
-    ) -> Registry:
+    def from_plugins(cls, plugins: Iterable[tuple[str, str, str, object]], *, strict: bool = False) -> Registry:
         """Build a registry of modules or objects at hand, for the tests of plugin authors.
 
         Parameters
@@ -118,9 +112,7 @@ class Registry:
             return found[0]
         if found:
             both = " or ".join(part.qualified_name for part in found)
-            raise PluginError(
-                f"The name {name!r} is offered by {len(found)} distributions.", f"Write {both}."
-            )
+            raise PluginError(f"The name {name!r} is offered by {len(found)} distributions.", f"Write {both}.")
         raise self._unknown(kind, name)
 
     def find(self, name: str) -> list[Part]:
@@ -149,9 +141,7 @@ class Registry:
         others = _matching(self.parts(), name)
         if others:
             part = others[0]
-            message = (
-                f"There is no {what} {name!r}: that is the {kind_label(part.kind)} of {part.distribution}."
-            )
+            message = f"There is no {what} {name!r}: that is the {kind_label(part.kind)} of {part.distribution}."
             return PluginError(message, _offer(self.parts(kind), name))
         hint = " ".join([_offer(self.parts(kind), name), *self._troubles()])
         return PluginError(f"There is no {what} {name!r}.", hint)
@@ -183,9 +173,7 @@ class Registry:
             If the record is malformed; if the plugin is missing, broken or refuses the options, in which case
             the message names what to install.
         """
-        kind, name, distribution, version = (
-            _text(record, key) for key in ("kind", "name", "distribution", "version")
-        )
+        kind, name, distribution, version = (_text(record, key) for key in ("kind", "name", "distribution", "version"))
         part = next((p for p in _matching(self.parts(kind), f"{distribution}/{name}")), None)
         if part is None:
             raise self._missing(kind, name, distribution, version)
@@ -203,9 +191,7 @@ class Registry:
 
     def _missing(self, kind: str, name: str, distribution: str, version: str) -> PluginError:
         needed = f"This needs the {kind_label(kind)} {name!r} of {distribution} {version}"
-        same = [
-            plugin for plugin in self.plugins if normalized(plugin.distribution) == normalized(distribution)
-        ]
+        same = [plugin for plugin in self.plugins if normalized(plugin.distribution) == normalized(distribution)]
         troubled = [plugin for plugin in same if plugin.state in ("broken", "incompatible", "disabled")]
         if troubled:
             plugin = troubled[0]
@@ -221,9 +207,7 @@ class Registry:
         """Warn of each plugin that is broken, incompatible or blocked by a name that nothing has."""
         for plugin in self.plugins:
             if plugin.failed:
-                warnings.warn(
-                    f"{plugin.title} is {plugin.state}. {plugin.message}", PluginWarning, stacklevel=3
-                )
+                warnings.warn(f"{plugin.title} is {plugin.state}. {plugin.message}", PluginWarning, stacklevel=3)
 
     def training_listeners(self) -> list[Plugin]:
         """Return the plugins that want to be told of training."""

@@ -115,8 +115,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
                 if file.is_file():
                     with file.open("rb") as handle:
                         os.fsync(handle.fileno())
+                    file.chmod(0o666 & ~_umask())  # safetensors writes files that nobody else may read
             temporary.chmod(0o777 & ~_umask())
             temporary.replace(path)
             _fsync_folder(path.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def is_leftover(path: Path) -> bool:
+    """Return whether a file or folder is what `atomic_path` or `atomic_folder` left behind when it was killed."""
+    return path.name.startswith(".") and path.name.endswith(".tmp")

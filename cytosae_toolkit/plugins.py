@@ -52,9 +52,7 @@ def registry() -> Registry:
     sources, blocked = list(installed_sources()), disabled_names()
     for name in blocked:
         if not any(is_disabled(source, [name]) for source in sources):
-            warnings.warn(
-                f"CYTOSAE_DISABLE_PLUGINS names {name!r}, which is no plugin.", PluginWarning, stacklevel=2
-            )
+            warnings.warn(f"CYTOSAE_DISABLE_PLUGINS names {name!r}, which is no plugin.", PluginWarning, stacklevel=2)
     found = Registry.from_sources(sources, blocked=blocked, strict=strict_plugins())
     found.report_problems()
     return found

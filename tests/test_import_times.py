@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -50,21 +51,24 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert not modules_after(script) & (HEAVY | {"pydantic", "typer", "rich", "pluggy"})
 
 
-def least_work(*arguments: str) -> float:
+def least_work(*arguments: str, cache: Path) -> float:
     """Return seconds of processor time, the least of several runs: wall time would depend on the neighbours."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPYCACHEPREFIX"] = str(cache)  # compiled once, as on a user's machine
     times = []
     for _ in range(5):
         before = os.times()
-        subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
+        subprocess.run([sys.executable, *arguments], capture_output=True, check=True, env=environment)
         after = os.times()
-        times.append(after.children_user + after.children_system - before.children_user - before.children_system)
+        user, system = after.children_user - before.children_user, after.children_system - before.children_system
+        times.append(user + system)
     return min(times)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows does not count the work of child processes")
-def test_listing_takes_less_than_half_a_second() -> None:
+def test_listing_takes_less_than_half_a_second(tmp_path: Path) -> None:
     for arguments in (["--help"], ["plugins", "list"]):
-        assert least_work("-m", "cytosae_toolkit", *arguments) < 0.5
+        assert least_work("-m", "cytosae_toolkit", *arguments, cache=tmp_path) < 0.5
 
 
 def test_the_public_names_exist_and_are_complete() -> None:

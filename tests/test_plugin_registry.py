@@ -89,7 +89,7 @@ def test_an_unknown_name_offers_the_nearest(two: Registry) -> None:
 
 
 def test_a_name_of_another_kind_says_so(two: Registry) -> None:
-    with pytest.raises(PluginError, match="There is no backbone 'gated': that is the SAE variant of lab-a"):
+    with pytest.raises(PluginError, match=r"There is no backbone 'gated': that is the SAE variant of lab-a"):
         two.get("backbone", "gated")
 
 
@@ -114,7 +114,7 @@ def test_find_ignores_the_kind_and_knows_plugins(two: Registry) -> None:
     assert [part.kind for part in two.find("gated")] == ["sae"]
     assert len(two.find("share")) == 2
     assert {part.name for part in two.find("plugin-of-lab-b")} == {"share", "tiny"}
-    with pytest.raises(PluginError, match="There is no plugin part 'gatd'. Did you mean gated"):
+    with pytest.raises(PluginError, match=r"There is no plugin part 'gatd'. Did you mean gated"):
         two.find("gatd")
 
 
@@ -201,9 +201,7 @@ def test_listeners_are_told_apart_and_a_failing_one_is_reported_once(tmp_path: P
     def listen(event: TrainingEvent) -> None:
         told.append(event)
 
-    found = registry(
-        ("bad", plugin(cytosae_training_event=fail)), ("good", plugin(cytosae_training_event=listen))
-    )
+    found = registry(("bad", plugin(cytosae_training_event=fail)), ("good", plugin(cytosae_training_event=listen)))
     events = [Started(tmp_path, 0, {}), Stepped(tmp_path, 1, {"loss": 1.0}), Ended(tmp_path, 1, True, {})]
     with pytest.warns(PluginWarning, match="no server") as caught:
         for event in events:

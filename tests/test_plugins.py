@@ -28,7 +28,8 @@ from cytosae_toolkit.interfaces.specs import AggregatorSpec
 
 @hookimpl
 def cytosae_aggregators():
-    return [AggregatorSpec(name="share", summary="Share.", factory="cytosae_patch_aggregators.aggregators:build_mean", api=API)]
+    factory = "cytosae_patch_aggregators.aggregators:build_mean"
+    return [AggregatorSpec(name="share", summary="Share.", factory=factory, api=API)]
 """
 
 
@@ -160,9 +161,9 @@ def test_the_default_plugins_are_registered() -> None:
 def test_create_sae_takes_the_variants_options() -> None:
     sae = create_sae("topk", d_model=8, d_sae=16, k=3)
     assert (sae.d_model, sae.d_sae) == (8, 16)
-    with pytest.raises(CytosaeError, match="has no option 'kk'.*Its options: k "):
+    with pytest.raises(CytosaeError, match=r"has no option 'kk'.*Its options: k "):
         create_sae("topk", d_model=8, d_sae=16, kk=3)
-    with pytest.raises(PluginError, match="There is no SAE variant 'top-k'. Did you mean topk"):
+    with pytest.raises(PluginError, match=r"There is no SAE variant 'top-k'. Did you mean topk"):
         create_sae("top-k", d_model=8, d_sae=16)
 
 

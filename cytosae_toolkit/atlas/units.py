@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +107,7 @@ def _mean_in(values: NDArray[np.float64], box: NDArray[np.float64]) -> float:
     return float(values[y0:y1, x0:x1].mean())
 
 
-def overlap(units: Units, samples: Iterator[MaskedImage]) -> OverlapAccumulator:
+def overlap(units: Units, samples: Iterable[MaskedImage]) -> OverlapAccumulator:
     """Accumulate the overlap of all units with all masks.
 
     Raises
@@ -127,7 +127,7 @@ def overlap(units: Units, samples: Iterator[MaskedImage]) -> OverlapAccumulator:
 
 
 def localise_units(
-    units: Units, chosen: list[int], samples: Iterator[MaskedImage]
+    units: Units, chosen: list[int], samples: Iterable[MaskedImage]
 ) -> list[Localisation]:
     """Measure one chosen unit per mask.
 
@@ -137,7 +137,7 @@ def localise_units(
         All units.
     chosen : list of int
         For each mask the unit to measure.
-    samples : iterator of MaskedImage
+    samples : iterable of MaskedImage
         Images that the choice did not see.
     """
     activations: list[NDArray[np.float32]] = []

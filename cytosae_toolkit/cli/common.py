@@ -52,15 +52,11 @@ OfflineOption = Annotated[bool, typer.Option("--offline", help="Forbid downloads
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
 BackboneOptions = Annotated[
     list[str] | None,
-    typer.Option(
-        "-B", metavar="KEY=VALUE", help="An option of the backbone (see 'plugins show'); repeatable."
-    ),
+    typer.Option("-B", metavar="KEY=VALUE", help="An option of the backbone (see 'plugins show'); repeatable."),
 ]
 SAEOptions = Annotated[
     list[str] | None,
-    typer.Option(
-        "-S", metavar="KEY=VALUE", help="An option of the SAE variant (see 'plugins show'); repeatable."
-    ),
+    typer.Option("-S", metavar="KEY=VALUE", help="An option of the SAE variant (see 'plugins show'); repeatable."),
 ]
 
 

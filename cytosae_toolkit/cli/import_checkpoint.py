@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from cytosae_toolkit.cli.common import BackboneOptions, DebugOption, JsonOption, note, parse_pairs, print_json, say
+from cytosae_toolkit.cli.common import (
+    BackboneOptions,
+    DebugOption,
+    ForceOption,
+    JsonOption,
+    QuietOption,
+    note,
+    parse_pairs,
+    print_json,
+    say,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -21,14 +31,17 @@ def import_checkpoint(
     backbone: Annotated[str | None, typer.Option(help="Backbone; default by the checkpoint.")] = None,
     backbone_option: BackboneOptions = None,
     layer: Annotated[int | None, typer.Option(help="Block; default by the checkpoint.")] = None,
+    force: ForceOption = False,
     json: JsonOption = False,
+    quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Import a published CytoSAE checkpoint; nothing in the file is executed."""
     from cytosae_toolkit.training import import_checkpoint as read
 
-    run = read(file, out, backbone=backbone, backbone_options=parse_pairs(backbone_option, "-B"), layer=layer)
-    if run.record["backbone"]["fingerprint"] is None:
+    options = parse_pairs(backbone_option, "-B")
+    run = read(file, out, backbone=backbone, backbone_options=options, layer=layer, force=force)
+    if not quiet and run.record["backbone"]["fingerprint"] is None:
         note("The backbone's weights are not at hand yet: its fingerprint is not recorded.")
     if json:
         print_json({"run": run.path, "config": run.record})

@@ -28,9 +28,7 @@ commands = typer.Typer(help="List, describe and check installed plugins.")
 
 NameArgument = Annotated[
     str,
-    typer.Argument(
-        metavar="NAME", help="Of a backbone, SAE variant, aggregator or plugin, or distribution/name."
-    ),
+    typer.Argument(metavar="NAME", help="Of a backbone, SAE variant, aggregator or plugin, or distribution/name."),
 ]
 
 
@@ -109,9 +107,7 @@ def check(
 
 
 def _say_outcome(outcome: Outcome) -> None:
-    colour = {"passed": typer.colors.GREEN, "skipped": typer.colors.YELLOW}.get(
-        outcome.state, typer.colors.RED
-    )
+    colour = {"passed": typer.colors.GREEN, "skipped": typer.colors.YELLOW}.get(outcome.state, typer.colors.RED)
     typer.secho(f"  {outcome.state:<8}", fg=colour, nl=False)
     say(f"{outcome.name}{': ' if outcome.message else ''}{outcome.message}")
 

@@ -37,9 +37,7 @@ class LineProgress:
         Seconds, monotonic.
     """
 
-    def __init__(
-        self, write: Callable[[str], None] | None = None, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, write: Callable[[str], None] | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._write = write or _write_stderr
         self._clock = clock
 
@@ -171,9 +169,7 @@ def _bar() -> rich_progress.Progress:
     class Rate(progress.ProgressColumn):
         def render(self, task: progress.Task) -> Text:
             speed = task.finished_speed or task.speed
-            return Text(
-                "" if speed is None else f"{format_rate(speed)} {task.fields['unit']}/s", style="cyan"
-            )
+            return Text("" if speed is None else f"{format_rate(speed)} {task.fields['unit']}/s", style="cyan")
 
     class Note(progress.ProgressColumn):
         def render(self, task: progress.Task) -> Text:

@@ -99,9 +99,7 @@ def parse_shard(text: str) -> tuple[int, int]:
     """
     match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
     if match is None or int(match[1]) >= int(match[2]):
-        raise CytosaeError(
-            f"--shard {text!r} is not of the form I/N.", "Shards count from 0: 0/4, 1/4, 2/4, 3/4."
-        )
+        raise CytosaeError(f"--shard {text!r} is not of the form I/N.", "Shards count from 0: 0/4, 1/4, 2/4, 3/4.")
     return int(match[1]), int(match[2])
 
 

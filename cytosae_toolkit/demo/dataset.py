@@ -43,7 +43,8 @@ class DatasetSpec:
     size : int
         Width and height of the pictures in pixels; 25 µm whatever the size.
     rephotographed : float
-        Share (0-1) of the pictures that show the cell before them once more, in any laboratory.
+        Share (0-1) of the pictures that show the cell before them once more: in any laboratory, or,
+        where laboratories are confounded, in the patient's own.
     laboratories : sequence of str
         Names of the laboratories.
     diseases : sequence of str

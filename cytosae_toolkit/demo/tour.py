@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -109,19 +109,17 @@ class ImageSet:
     tokens: TokenView | LiveView
     backbone: Backbone
 
-    def samples(self, every: int = 1) -> Iterator[MaskedImage]:
-        """Yield the images, or each `every`-th of them, with patch tokens and mask coverage."""
-        rows = np.arange(0, len(self.images), every)
-        part, tokens = self.images.subset(rows), self.tokens.subset(rows)
+    @cached_property
+    def samples(self) -> list[MaskedImage]:
+        """All images with patch tokens and the coverage of their patches by each mask."""
+        return list(masked_images(self.images, self.tokens, self.backbone, self._masks))
 
-        def masks_of(row: int) -> list[NDArray[np.bool_]]:
-            path = part.mask_path(row)
-            if path is None:
-                raise CytosaeError(f"Image {part.ids[row]} has no mask.")
-            masks = read_masks(path)
-            return [masks[name] for name in MASKS]
-
-        yield from masked_images(part, tokens, self.backbone, masks_of)
+    def _masks(self, row: int) -> list[NDArray[np.bool_]]:
+        path = self.images.mask_path(row)
+        if path is None:
+            raise CytosaeError(f"Image {self.images.ids[row]} has no mask.")
+        masks = read_masks(path)
+        return [masks[name] for name in MASKS]
 
 
 @dataclass(frozen=True)
@@ -241,15 +239,15 @@ class Demonstration:
     @cached_property
     def overlap(self) -> OverlapAccumulator:
         """Overlap of the trained latents with all masks on the images where units are chosen."""
-        return overlap(self.units["trained SAE"], self.chosen_on.samples())
+        return overlap(self.units["trained SAE"], self.chosen_on.samples)
 
     def localise(self) -> pd.DataFrame:
         """Choose the best unit of each kind for each mask, and measure it on fresh images."""
         rows: list[dict[str, Any]] = []
         for name, units in self.units.items():
-            seen = self.overlap if name == "trained SAE" else overlap(units, self.chosen_on.samples(every=2))
+            seen = self.overlap if name == "trained SAE" else overlap(units, self.chosen_on.samples)
             chosen = [seen.best(mask) for mask in range(len(MASKS))]
-            measured = localise_units(units, chosen, self.fresh.samples())
+            measured = localise_units(units, chosen, self.fresh.samples)
             rows += [_table_row(mask, name, found) for mask, found in zip(MASKS, measured, strict=True)]
         return pd.DataFrame(rows).sort_values("mask", key=lambda c: c.map(list(MASKS).index), kind="stable")
 

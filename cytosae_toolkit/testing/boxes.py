@@ -35,9 +35,7 @@ def _shape(subject: BackboneSubject) -> None:
     n_patches = subject.backbone.n_patches
     for shape in SHAPES:
         boxes = subject.backbone.patch_boxes(shape)
-        require(
-            boxes.shape == (n_patches, 4), f"patch_boxes{shape} has shape {boxes.shape}, not ({n_patches}, 4)"
-        )
+        require(boxes.shape == (n_patches, 4), f"patch_boxes{shape} has shape {boxes.shape}, not ({n_patches}, 4)")
         require(boxes.dtype == np.float64, f"patch_boxes{shape} is {boxes.dtype}, not float64")
         require(np.isfinite(boxes).all(), f"patch_boxes{shape} is not finite")
         x0, y0, x1, y1 = (boxes / np.tile((shape[1], shape[0]), 2)).T

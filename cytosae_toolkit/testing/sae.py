@@ -67,9 +67,7 @@ def _objective(sae: SparseAutoencoder, tokens: Tensor, step: int) -> Tensor:
     return torch.stack(list(sae.loss(tokens, _context(step)).values())).sum()
 
 
-def _train(
-    sae: SparseAutoencoder, adam: torch.optim.Adam, subject: SAESubject, first: int, last: int
-) -> None:
+def _train(sae: SparseAutoencoder, adam: torch.optim.Adam, subject: SAESubject, first: int, last: int) -> None:
     """Do the steps from `first` to before `last`, each on tokens that depend on its number alone."""
     for step in range(first, last):
         adam.zero_grad()
@@ -158,9 +156,7 @@ def _decode(subject: SAESubject) -> None:
     _require_shape(decoded, (3, 4, subject.d_model), "decode() of [3, 4, d_sae]")
     require(decoded.dtype == torch.float32, f"decode() returns {decoded.dtype}, not float32")
     expected = latents @ sae.state_dict()["W_dec"] + sae.state_dict()["b_dec"]
-    require(
-        torch.allclose(decoded, expected, rtol=1e-4, atol=1e-5), "decode() is not latents @ W_dec + b_dec"
-    )
+    require(torch.allclose(decoded, expected, rtol=1e-4, atol=1e-5), "decode() is not latents @ W_dec + b_dec")
 
 
 @_checks.add("decoder directions are detached rows in token space")
@@ -177,9 +173,7 @@ def _loss(subject: SAESubject) -> None:
         terms = sae.loss(tokens, _context(0))
         require(len(terms) > 0, "loss() returns no term")
         for name, term in terms.items():
-            require(
-                term.ndim == 0, f"the loss term {name!r} has shape {tuple(term.shape)}, not that of a scalar"
-            )
+            require(term.ndim == 0, f"the loss term {name!r} has shape {tuple(term.shape)}, not that of a scalar")
             require(bool(torch.isfinite(term)), f"the loss term {name!r} is {float(term.detach())}")
         require(next(iter(terms.values())).requires_grad, "the first loss term carries no gradient")
 
@@ -193,12 +187,8 @@ def _gradients(subject: SAESubject) -> None:
         if parameter.requires_grad:
             gradient = parameter.grad
             require(gradient is not None, f"{name} gets no gradient")
-            require(
-                gradient is not None and bool(torch.isfinite(gradient).all()), f"{name}: gradient not finite"
-            )
-            require(
-                gradient is not None and bool(gradient.any()), f"the gradient of {name} is zero everywhere"
-            )
+            require(gradient is not None and bool(torch.isfinite(gradient).all()), f"{name}: gradient not finite")
+            require(gradient is not None and bool(gradient.any()), f"the gradient of {name} is zero everywhere")
 
 
 @_checks.add("tokens of zeros give finite losses and gradients")
@@ -237,9 +227,7 @@ def _learns(subject: SAESubject) -> None:
     before = _error(sae, tokens)
     _train(sae, _adam(sae), subject, 0, N_STEPS)
     after = _error(sae, tokens)
-    require(
-        after < before, f"the error on fresh tokens went from {before:.4g} to {after:.4g} in {N_STEPS} steps"
-    )
+    require(after < before, f"the error on fresh tokens went from {before:.4g} to {after:.4g} in {N_STEPS} steps")
 
 
 @_checks.add("before_step repeated changes nothing")
@@ -249,9 +237,7 @@ def _idempotent(subject: SAESubject) -> None:
     once = {name: value.clone() for name, value in sae.state_dict().items()}
     sae.before_step()
     for name, value in sae.state_dict().items():
-        require(
-            torch.allclose(value, once[name], rtol=1e-5, atol=1e-7), f"before_step() twice changes {name}"
-        )
+        require(torch.allclose(value, once[name], rtol=1e-5, atol=1e-7), f"before_step() twice changes {name}")
 
 
 @_checks.add("the given generator is the only randomness")

@@ -49,13 +49,9 @@ def _preprocess(subject: BackboneSubject) -> None:
     shapes = set()
     for height, width in ODD_SHAPES:
         prepared = subject.backbone.preprocess(photograph(height, width))
-        require(
-            isinstance(prepared, Tensor), f"preprocess() returns a {type(prepared).__name__}, not a tensor"
-        )
+        require(isinstance(prepared, Tensor), f"preprocess() returns a {type(prepared).__name__}, not a tensor")
         require(prepared.dtype == torch.float32, f"preprocess() returns {prepared.dtype}, not float32")
-        require(
-            prepared.device.type == "cpu", f"preprocess() returns a tensor on {prepared.device}, not the CPU"
-        )
+        require(prepared.device.type == "cpu", f"preprocess() returns a tensor on {prepared.device}, not the CPU")
         finite = bool(torch.isfinite(prepared).all())
         require(finite, f"preprocess() of a {height} x {width} image is not finite")
         shapes.add(tuple(prepared.shape))
@@ -71,9 +67,7 @@ def _views(subject: BackboneSubject) -> None:
     copy = np.ascontiguousarray(view)
     expected = subject.backbone.preprocess(copy)
     view.flags.writeable = False
-    require(
-        torch.equal(subject.backbone.preprocess(view), expected), "preprocess() of a view differs from a copy"
-    )
+    require(torch.equal(subject.backbone.preprocess(view), expected), "preprocess() of a view differs from a copy")
     require(np.array_equal(image, photograph(64, 80)), "preprocess() changes the image that it was given")
 
 
@@ -94,9 +88,7 @@ def _tokens(subject: BackboneSubject) -> None:
     for layer in {0, backbone.layers - 1, -1, -min(2, backbone.layers)}:
         found = backbone.tokens(batch.clone().requires_grad_(), layer)
         expected = (2, backbone.n_tokens, backbone.d_model)
-        require(
-            tuple(found.shape) == expected, f"layer {layer}: shape {tuple(found.shape)} instead of {expected}"
-        )
+        require(tuple(found.shape) == expected, f"layer {layer}: shape {tuple(found.shape)} instead of {expected}")
         require(found.dtype == torch.float32, f"layer {layer}: {found.dtype} instead of float32")
         require(not found.requires_grad, f"layer {layer}: tokens carry a gradient")
         require(bool(torch.isfinite(found).all()), f"layer {layer}: tokens are not finite")

@@ -2,7 +2,7 @@
 
 ==================  ================================================================================
 `identity`          what tokens are: backbone, layer, number type; only like tokens share a store
-`store`             the token store on disk; `shards` and `records` are its files
+`store`             the token store on disk; `folder`, `shards`, `records` are its files
 `compute`           images to tokens, in batches of a fixed shape
 `extraction`        fill a store: resumable, in shards
 `reader`, `live`    an image set's tokens, from a store or computed on demand
@@ -15,6 +15,7 @@
 from cytosae_toolkit.tokens.batches import TokenBatches, sample_tokens
 from cytosae_toolkit.tokens.compute import TokenComputer
 from cytosae_toolkit.tokens.extraction import Extraction, extract
+from cytosae_toolkit.tokens.folder import is_token_store, refuse_foreign
 from cytosae_toolkit.tokens.identity import TokenIdentity
 from cytosae_toolkit.tokens.live import LiveView
 from cytosae_toolkit.tokens.reader import TokenSet, TokenView, open_view, read_blocks
@@ -26,7 +27,7 @@ from cytosae_toolkit.tokens.source import (
     missing_images,
     token_source,
 )
-from cytosae_toolkit.tokens.store import TokenStore, is_token_store, refuse_foreign
+from cytosae_toolkit.tokens.store import TokenStore
 from cytosae_toolkit.tokens.verify import Verification, verify_store
 
 __all__ = [

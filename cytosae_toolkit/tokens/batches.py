@@ -79,9 +79,7 @@ class TokenBatches:
     ) -> None:
         size = batch_tokens if batch_images is None else batch_images
         if (batch_tokens is None) == (batch_images is None) or size is None or size < 1 or window_images < 1:
-            raise CytosaeError(
-                "A batch needs either a positive number of tokens or a positive number of images."
-            )
+            raise CytosaeError("A batch needs either a positive number of tokens or a positive number of images.")
         if not len(tokens):
             raise CytosaeError("There are no images to train on.")
         self.tokens, self.seed, self.batch_size = tokens, seed, size

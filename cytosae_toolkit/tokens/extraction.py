@@ -146,9 +146,7 @@ class _Job:
 
     def _compute(self, plan: Plan, groups: list[Group], task: Task, stop: Callable[[], bool]) -> int:
         n_new = 0
-        results = self.computer.run(
-            self.images, groups, batch_size=plan.batch_size, advance=task.advance
-        )
+        results = self.computer.run(self.images, groups, batch_size=plan.batch_size, advance=task.advance)
         with _Writer(self.store) as writer, closing(results):
             for result in results:
                 n_new += self._finish(result, plan, writer)

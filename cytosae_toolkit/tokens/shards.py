@@ -21,24 +21,19 @@ _EMPTY = np.uint64(2**64 - 1)
 INDEX_BYTES = BLOCK * 16 + 4
 
 
-def encode_shard(tokens: NDArray[Any], present: NDArray[np.bool_]) -> bytes:
-    """Return the bytes of a shard file.
+def shard_parts(tokens: NDArray[Any], present: NDArray[np.bool_]) -> tuple[memoryview, bytes]:
+    """Return the bytes of a shard file in two parts, tokens and index; the tokens are not copied.
 
     Parameters
     ----------
     tokens : array [n, n_tokens, d_model]
-        Tokens of the block's first `n` images, n ≤ 64, in the store's type.
+        Tokens of the block's first `n` images, n ≤ 64, little-endian, zeros for images that are not present.
     present : bool array [n]
         Which of the images have tokens.
-
-    Returns
-    -------
-    bytes
     """
-    image_bytes = tokens[0].nbytes if len(tokens) else 0
     last = int(np.flatnonzero(present)[-1]) + 1 if present.any() else 0
-    body = np.where(present[:last, None, None], tokens[:last], 0).astype(tokens.dtype, copy=False)
-    return body.tobytes() + _encode_index(image_bytes, present)
+    body = np.ascontiguousarray(tokens[:last]).reshape(-1).view(np.uint8)
+    return body.data, _encode_index(tokens[0].nbytes, present)
 
 
 def _encode_index(image_bytes: int, present: NDArray[np.bool_]) -> bytes:

@@ -13,10 +13,11 @@ from cytosae_toolkit.interfaces.backbone import Backbone
 from cytosae_toolkit.progress import SILENT, Progress
 from cytosae_toolkit.tokens.compute import TokenComputer, device_of
 from cytosae_toolkit.tokens.extraction import extract
+from cytosae_toolkit.tokens.folder import is_token_store
 from cytosae_toolkit.tokens.identity import TokenIdentity
 from cytosae_toolkit.tokens.live import LiveView
 from cytosae_toolkit.tokens.reader import TokenView, open_view
-from cytosae_toolkit.tokens.store import TokenStore, is_token_store
+from cytosae_toolkit.tokens.store import TokenStore
 
 if TYPE_CHECKING:
     from cytosae_toolkit.images import ImageTable

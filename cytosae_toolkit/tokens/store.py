@@ -20,6 +20,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,16 +30,15 @@ from numpy.typing import NDArray
 
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.files import atomic_folder, atomic_path, explain_disk_errors, read_json, write_json
+from cytosae_toolkit.tokens.folder import VERSION, is_token_store, write_empty
 from cytosae_toolkit.tokens.identity import TokenIdentity
 from cytosae_toolkit.tokens.images import keys_hash
 from cytosae_toolkit.tokens.records import BlockRecord, Plan, block_paths, planned_blocks
-from cytosae_toolkit.tokens.shards import BLOCK, encode_shard
+from cytosae_toolkit.tokens.shards import BLOCK, shard_parts
 
 if TYPE_CHECKING:
     import zarr
 
-FORMAT = "cytosae-token-store"
-VERSION = 1
 _STALE_SECONDS = 3600.0
 _LOCK_SECONDS = 600.0
 
@@ -93,13 +93,9 @@ class TokenStore:
         """
         path = Path(path)
         if not path.is_dir():
-            raise CytosaeError(
-                f"There is no token store at {path}.", "Make one with `cytosae-toolkit tokens`."
-            )
+            raise CytosaeError(f"There is no token store at {path}.", "Make one with `cytosae-toolkit tokens`.")
         if not is_token_store(path):
-            raise CytosaeError(
-                f"{path} is not a token store.", "Name a folder made by `cytosae-toolkit tokens`."
-            )
+            raise CytosaeError(f"{path} is not a token store.", "Name a folder made by `cytosae-toolkit tokens`.")
         attributes = read_json(path / "zarr.json")["attributes"]
         if attributes.get("version") != VERSION:
             raise CytosaeError(
@@ -116,11 +112,9 @@ class TokenStore:
         """Make an empty store; the folder must be absent or empty."""
         path = Path(path)
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise CytosaeError(
-                f"{path} exists and is not a token store.", "Choose another place for the tokens."
-            )
+            raise CytosaeError(f"{path} exists and is not a token store.", "Choose another place for the tokens.")
         with atomic_folder(path) as folder:
-            _write_empty(folder, identity)
+            write_empty(folder, identity)
         return cls(path, identity)
 
     @classmethod
@@ -142,8 +136,7 @@ class TokenStore:
         store = cls.open(path)
         if store.identity != identity:
             raise CytosaeError(
-                f"The token store {path} holds {store.identity.describe()}; "
-                f"asked for is {identity.describe()}.",
+                f"The token store {path} holds {store.identity.describe()}; asked for is {identity.describe()}.",
                 "Choose another place for these tokens, or the options that the store was made with.",
             )
         return store
@@ -245,9 +238,7 @@ class TokenStore:
             wanted = tuple(
                 key
                 for key in unique
-                if key not in self._rows
-                and key not in pending
-                and (key not in self._unreadable or key in again)
+                if key not in self._rows and key not in pending and (key not in self._unreadable or key in again)
             )
             if wanted:
                 plan = Plan(planned_blocks(self.path / "plans"), wanted, batch_size)
@@ -273,9 +264,7 @@ class TokenStore:
                 except OSError:
                     continue
 
-    def write_block(
-        self, block: int, keys: Sequence[str], tokens: NDArray[Any], unreadable: Mapping[int, str]
-    ) -> None:
+    def write_block(self, block: int, keys: Sequence[str], tokens: NDArray[Any], unreadable: Mapping[int, str]) -> None:
         """Write a block: its shard, then the record that makes it exist.
 
         Parameters
@@ -285,15 +274,18 @@ class TokenStore:
         keys : sequence of str
             Content keys of its images, at most 64.
         tokens : array [len(keys), n_tokens, d_model]
-            In the store's type; rows of unreadable images are ignored.
+            Zeros for unreadable images.
         unreadable : mapping of int to str
             Position in the block → reason.
         """
         record = BlockRecord(block, tuple(keys), dict(unreadable), "")
-        raw = encode_shard(tokens.astype(self.identity.numpy_dtype, copy=False), record.present)
-        with atomic_path(self.shard_path(block)) as temporary:
-            temporary.write_bytes(raw)
-        record = BlockRecord(block, record.keys, record.unreadable, digest(raw))
+        values = tokens.astype(self.identity.numpy_dtype, copy=False)
+        hashed = hashlib.blake2b(digest_size=16)
+        with atomic_path(self.shard_path(block)) as temporary, temporary.open("wb") as file:
+            for part in shard_parts(values, record.present):
+                hashed.update(part)
+                file.write(part)
+        record = replace(record, digest=hashed.hexdigest())
         record.write(self.path / "index")
         self._add(record)
 
@@ -301,46 +293,3 @@ class TokenStore:
 def digest(raw: bytes) -> str:
     """Return the digest that a block record keeps of its shard: BLAKE2b, 128 bits, hexadecimal."""
     return hashlib.blake2b(raw, digest_size=16).hexdigest()
-
-
-def is_token_store(path: Path) -> bool:
-    """Tell whether a folder is a token store of any version."""
-    if not (path / "zarr.json").is_file():
-        return False
-    value = read_json(path / "zarr.json")
-    attributes = value.get("attributes") if isinstance(value, dict) else None
-    return isinstance(attributes, dict) and attributes.get("format") == FORMAT
-
-
-def refuse_foreign(path: Path) -> None:
-    """Refuse a place where something other than a token store lies; an empty folder is fine.
-
-    Raises
-    ------
-    CytosaeError
-        If it is a file, or a folder with other contents.
-    """
-    if not path.exists() or (path.is_dir() and (not any(path.iterdir()) or is_token_store(path))):
-        return
-    raise CytosaeError(f"{path} exists and is not a token store.", "Choose another place for the tokens.")
-
-
-def _write_empty(folder: Path, identity: TokenIdentity) -> None:
-    import zarr
-
-    attributes = {"format": FORMAT, "version": VERSION, "block": BLOCK, **identity.to_dict()}
-    group = zarr.open_group(folder, mode="w", zarr_format=3, attributes=attributes)
-    group.create_array(
-        "tokens",
-        shape=(0, *identity.image_shape),
-        chunks=(1, *identity.image_shape),
-        shards=(BLOCK, *identity.image_shape),
-        dtype=identity.dtype,
-        compressors=None,
-        filters=None,
-        fill_value=0.0,
-        chunk_key_encoding={"name": "default", "separator": "."},
-        dimension_names=("image", "token", "d_model"),
-    )
-    for name in ("index", "plans"):
-        (folder / name).mkdir()

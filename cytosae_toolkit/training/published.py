@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel
 from torch import Tensor
 
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.files import atomic_folder, write_json
 from cytosae_toolkit.interfaces.backbone import Backbone
-from cytosae_toolkit.plugins import Part, registry
+from cytosae_toolkit.plugins import Part, build_backbone, build_sae, registry
 from cytosae_toolkit.safe_load import load_with_inert_classes
 from cytosae_toolkit.training.provenance import software_versions
 from cytosae_toolkit.training.run import FORMAT, VERSION, Run, load_run
-from cytosae_toolkit.training.session import publish
+from cytosae_toolkit.training.session import check_output, publish, remove_run
 
 BACKBONES = {
     "dinov2_vits14": "dinobloom-s",
@@ -37,6 +38,7 @@ def import_checkpoint(
     backbone: str | None = None,
     backbone_options: Mapping[str, Any] | None = None,
     layer: int | None = None,
+    force: bool = False,
 ) -> Run:
     """Turn a checkpoint of the published code into a run.
 
@@ -46,13 +48,15 @@ def import_checkpoint(
         ``{"cfg": config, "state_dict": {W_enc, b_enc, W_dec, b_dec}}`` as `torch.save` wrote it. Nothing in it is
         executed.
     out : str or Path
-        Run folder to write; must not exist.
+        Run folder to write.
     backbone : str, optional
         Backbone that the SAE belongs to; default by the checkpoint's configuration.
     backbone_options : mapping, optional
         Its options.
     layer : int, optional
         Block that was read; default by the checkpoint's configuration.
+    force : bool
+        Replace an existing run.
 
     Returns
     -------
@@ -66,8 +70,7 @@ def import_checkpoint(
         If the file is damaged, hostile or of another shape, or disagrees with the backbone or the layer.
     """
     out = Path(out)
-    if out.exists():
-        raise CytosaeError(f"{out} exists.", "Choose another --out.")
+    check_output(out, resume=False, force=force)
     state, config = load_with_inert_classes(Path(file))
     weights = _weights(state, Path(file))
     d_model, d_sae = weights["W_enc"].shape
@@ -75,7 +78,7 @@ def import_checkpoint(
     options = part.parse_options(backbone_options or {})
     _check_width(part, d_model, Path(file))
     layer = _layer_of(config) if layer is None else layer
-    made = _create(part, options, d_model, Path(file))
+    made = _create(part, options, d_model, Path(file), must=bool(backbone_options))
     sae_part = registry().get("sae", "relu-l1")
     sae_options = sae_part.parse_options(_sae_options(config))
     record = {
@@ -94,9 +97,11 @@ def import_checkpoint(
         "published_config": config,
         "imported_from": Path(file).name,
     }
-    sae = sae_part.factory()(d_model, d_sae, sae_options)
+    sae = build_sae(sae_part, d_model, d_sae, sae_options)
     sae.load_state_dict(weights)
     with atomic_folder(out) as folder:
+        if out.exists():
+            remove_run(out)
         publish(folder, sae, {"imported": True})
         write_json(folder / "config.json", record)
     return load_run(out)
@@ -149,12 +154,12 @@ def _refuse(part: Part, width: int, d_model: int, file: Path) -> CytosaeError:
     )
 
 
-def _create(part: Part, options: Any, d_model: int, file: Path) -> Backbone | None:
-    """Create the backbone if its weights are at hand, to check and record it."""
+def _create(part: Part, options: BaseModel, d_model: int, file: Path, *, must: bool) -> Backbone | None:
+    """Create the backbone, to check and record it; where neither its options nor its size need it, it may be absent."""
     try:
-        backbone: Backbone = part.factory()(options, device="cpu", offline=True)
+        backbone = build_backbone(part, options, device="cpu", offline=True)
     except CytosaeError:
-        if getattr(part.spec, "d_model", None) is None:
+        if must or getattr(part.spec, "d_model", None) is None:
             raise
         return None
     if backbone.d_model != d_model:

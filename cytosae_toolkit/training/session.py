@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 
 from cytosae_toolkit.devices import resolve_device, resolve_precision
 from cytosae_toolkit.errors import CytosaeError
-from cytosae_toolkit.files import atomic_path, write_json
+from cytosae_toolkit.files import atomic_path, is_leftover, write_json
 from cytosae_toolkit.interfaces.backbone import Backbone
 from cytosae_toolkit.interfaces.sae import SparseAutoencoder
 from cytosae_toolkit.progress import SILENT, Progress, Stoppable
@@ -132,11 +132,16 @@ def choose_parts(config: TrainConfig) -> tuple[Chosen, Chosen]:
 
     backbone = registry().get("backbone", config.backbone)
     sae = registry().get("sae", config.sae)
-    tuned = getattr(backbone.spec, "sae_defaults", {}).get(sae.spec.name, {})
     return (
         Chosen(backbone, backbone.parse_options(config.backbone_options)),
-        Chosen(sae, sae.parse_options({**tuned, **config.sae_options})),
+        Chosen(sae, sae.parse_options({**tuned_options(backbone, sae), **config.sae_options})),
     )
+
+
+def tuned_options(backbone: Part, sae: Part) -> Mapping[str, Any]:
+    """Return the options of an SAE variant that a backbone was tuned for."""
+    tuned: Mapping[str, Any] = getattr(backbone.spec, "sae_defaults", {}).get(sae.name, {})
+    return tuned
 
 
 def prepare(
@@ -161,7 +166,10 @@ def prepare(
     from cytosae_toolkit.images import holdout
     from cytosae_toolkit.images.combining import read_image_sets
     from cytosae_toolkit.plugins import build_backbone
+    from cytosae_toolkit.tokens import refuse_foreign
 
+    if config.tokens is not None and config.token_store:
+        refuse_foreign(config.tokens)
     chosen_backbone, chosen_sae = choose_parts(config)
     device = resolve_device(config.device)
     precision = resolve_precision(config.precision, device)
@@ -328,12 +336,12 @@ def run_prepared(
     """Read tokens, train, evaluate, write the run folder; see `train`."""
     prepared.plan.check()
     out = prepared.config.out
-    if force and not resume and out.exists():
-        shutil.rmtree(out)
     view = open_tokens(prepared, Stoppable(progress, stop))
     record = make_record(prepared, view)
     out.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(out)
+    if force and not resume:
+        remove_run(out, keep=prepared.config.tokens)
+    _remove(filter(is_leftover, [*out.iterdir(), *(out / "state").glob("*")]))
     if resume and (out / "config.json").is_file():
         record = _continued(load_run(out), record)
     write_json(out / "config.json", record)
@@ -341,10 +349,18 @@ def run_prepared(
     return _fit(prepared, record, view, progress, stop)
 
 
-def _remove_leftovers(out: Path) -> None:
-    """Remove what a killed session was writing."""
-    for path in filter(is_leftover, [*out.iterdir(), *(out / "state").glob("*")]):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+def remove_run(out: Path, *, keep: Path | None = None) -> None:
+    """Empty a run folder, but for a token store that lies in it."""
+    kept = None if keep is None else keep.resolve()
+    _remove(path for path in out.iterdir() if kept is None or not kept.is_relative_to(path.resolve()))
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in list(paths):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def open_tokens(prepared: Prepared, progress: Progress) -> TokenView | LiveView:
@@ -436,6 +452,8 @@ def resolved_origins(prepared: Prepared) -> dict[str, Origin]:
         found["batch_tokens"] = found["batch_images"]
     if config.lr is None:
         found["lr"] = "sae"
+    if not config.sae_options and tuned_options(prepared.backbone_choice.part, prepared.sae_choice.part):
+        found["sae_options"] = "backbone"
     return found
 
 

@@ -90,10 +90,12 @@ def load_checkpoint(checkpoint: Checkpoint, sae: SparseAutoencoder, optimizer: t
         raise CytosaeError(
             f"The checkpoint {checkpoint.path} is damaged: {error}.", "Start afresh with --force."
         ) from error
-    if len(tensors) != expected or not set(weight_tensors(sae)) <= set(tensors):
+    weights = weight_tensors(sae)
+    fits = all(name in tensors and tensors[name].shape == target.shape for name, target in weights.items())
+    if len(tensors) != expected or not fits:
         raise CytosaeError(f"The checkpoint {checkpoint.path} belongs to another SAE.", "Start afresh with --force.")
     with torch.no_grad():
-        for name, target in weight_tensors(sae).items():
+        for name, target in weights.items():
             target.copy_(tensors[name])
     for name, parameter in sae.named_parameters():
         if f"adam.{name}.step" in tensors:

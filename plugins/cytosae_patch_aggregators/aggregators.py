@@ -32,14 +32,14 @@ class Count(Aggregator):
         """Return zeros, int64 [d_sae]."""
         return np.zeros(d_sae, dtype=np.int64)
 
-    def update(
-        self, state: NDArray[np.int64], activations: Activations, image: ImageContext
-    ) -> NDArray[np.int64]:
+    def update(self, state: NDArray[np.int64], activations: Activations, image: ImageContext) -> NDArray[np.int64]:
         """Count patches above the threshold."""
         if isinstance(activations, np.ndarray):
-            return np.add(state, (activations > self.threshold).sum(axis=0), dtype=np.int64)
-        latents = activations.indices[activations.data > self.threshold]
-        return np.add(state, np.bincount(latents, minlength=len(state)), dtype=np.int64)
+            found = (activations > self.threshold).sum(axis=0)
+        else:
+            latents = activations.indices[activations.data > self.threshold]
+            found = np.bincount(latents, minlength=len(state))
+        return state + found.astype(np.int64)
 
     def merge(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
         """Add counts."""
@@ -57,9 +57,7 @@ class Max(Aggregator):
         """Return zeros, float32 [d_sae]."""
         return np.zeros(d_sae, dtype=np.float32)
 
-    def update(
-        self, state: NDArray[np.float32], activations: Activations, image: ImageContext
-    ) -> NDArray[np.float32]:
+    def update(self, state: NDArray[np.float32], activations: Activations, image: ImageContext) -> NDArray[np.float32]:
         """Raise the maximum where patches exceed it."""
         if isinstance(activations, np.ndarray):
             highest: NDArray[np.float32] = np.maximum(state, activations.max(axis=0, initial=0))

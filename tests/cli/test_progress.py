@@ -62,9 +62,7 @@ def test_messages_are_lines() -> None:
     assert lines == ["hello [x]"]
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(7.4, "0:07"), (75, "1:15"), (3723, "1:02:03"), (float("nan"), "?")]
-)
+@pytest.mark.parametrize(("seconds", "text"), [(7.4, "0:07"), (75, "1:15"), (3723, "1:02:03"), (float("nan"), "?")])
 def test_durations_read_as_clocks(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
 

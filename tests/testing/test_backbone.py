@@ -88,7 +88,7 @@ class DeclaredCrop(UndeclaredCrop):
     def patch_boxes(self, image_shape: tuple[int, ...]) -> Any:
         height, width = image_shape[:2]
         y, x = round(0.15 * height), round(0.15 * width)
-        return super().patch_boxes((height - 2 * y, width - 2 * x)) + (x, y, x, y)
+        return super().patch_boxes((height - 2 * y, width - 2 * x)) + np.array([x, y, x, y])
 
 
 class Mirrored(Patchwork):
@@ -177,7 +177,7 @@ class OffByOne(Patchwork):
 
 
 class Floats(Patchwork):
-    grid = [ROWS, COLUMNS]  # type: ignore[assignment]  # noqa: RUF012
+    grid = [ROWS, COLUMNS]  # type: ignore[assignment]
 
 
 class CannotContinue(Patchwork):

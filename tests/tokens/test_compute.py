@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from cytosae_toolkit.tokens.compute import Group
 def _run(images, *sizes, backbone=None, **more):
     made = computer(backbone, **more)
     bounds = np.cumsum([0, *sizes])
-    groups = [Group(i, range(a, b)) for i, (a, b) in enumerate(zip(bounds[:-1], bounds[1:], strict=True))]
+    groups = [Group(i, range(a, b)) for i, (a, b) in enumerate(pairwise(bounds))]
     return list(made.run(images, groups))
 
 
@@ -74,9 +75,7 @@ def test_tokens_that_are_not_finite_name_the_image(value, dtype):
 
 @pytest.mark.parametrize("value", [65520.0, -1e6])
 def test_overflow_names_image_value_and_remedy(value):
-    with pytest.raises(
-        CytosaeError, match=r"image-13\.png \(row 13\) reach .*65504\. Use --token-dtype float32"
-    ):
+    with pytest.raises(CytosaeError, match=r"image-13\.png \(row 13\) reach .*65504\. Use --token-dtype float32"):
         _run(Images(range(20)), 20, backbone=Poisoned(value))
     found = _run(Images(range(20)), 20, backbone=Poisoned(value), dtype="float32")[0]
     assert found.tokens[13, 4, 4] == value

@@ -98,7 +98,7 @@ def test_impossible_shard(tmp_path, shard):
 
 
 def test_backbone_must_fit_the_store(tmp_path):
-    with pytest.raises(CytosaeError, match="float16.*float32"):
+    with pytest.raises(CytosaeError, match=r"float16.*float32"):
         extract(Images(range(3)), computer(dtype="float32"), _store(tmp_path / "s"))
 
 

@@ -30,7 +30,7 @@ def test_what_made_the_backbone_does_not_divide_equal_tokens():
 
 
 def test_unknown_type_and_layer():
-    with pytest.raises(CytosaeError, match="'float17' is unknown.*float16"):
+    with pytest.raises(CytosaeError, match=r"'float17' is unknown.*float16"):
         replace(IDENTITY, dtype="float17")
     with pytest.raises(CytosaeError, match="Layer 4 does not exist"):
         TokenIdentity.of(Matrix(), 4)

@@ -14,7 +14,7 @@ from token_parts import Images, computer, contents, filled
 from cytosae_toolkit import files
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.tokens import TokenStore, extract
-from cytosae_toolkit.tokens.store import FORMAT, refuse_foreign
+from cytosae_toolkit.tokens.folder import FORMAT
 
 
 def test_the_store_is_a_documented_zarr_group(tmp_path):
@@ -60,28 +60,6 @@ def test_store_of_other_tokens_is_refused_and_both_are_named(tmp_path):
     other = replace(computer().identity, layer=1)
     with pytest.raises(CytosaeError, match=r"layer 2.*asked for is.*layer 1"):
         TokenStore.open_or_create(tmp_path / "s", other)
-
-
-@pytest.mark.parametrize("kind", ["file", "folder", "zarr"])
-def test_other_things_are_refused(tmp_path, kind):
-    place = tmp_path / "s"
-    if kind == "file":
-        place.write_text("hello")
-    elif kind == "folder":
-        place.mkdir()
-        (place / "note.txt").write_text("mine")
-    else:
-        zarr.open_group(place, mode="w")
-    with pytest.raises(CytosaeError, match="not a token store"):
-        TokenStore.open_or_create(place, computer().identity)
-    with pytest.raises(CytosaeError, match="not a token store"):
-        refuse_foreign(place)
-
-
-def test_empty_folder_is_welcome(tmp_path):
-    (tmp_path / "s").mkdir()
-    refuse_foreign(tmp_path / "s")
-    assert len(TokenStore.open_or_create(tmp_path / "s", computer().identity)) == 0
 
 
 def test_absent_store(tmp_path):

@@ -82,7 +82,9 @@ class Transformer(nn.Module):
         self.cls = nn.Parameter(torch.randn(1, 1, d_model))
         self.attention = nn.ModuleList(nn.MultiheadAttention(d_model, 2, batch_first=True) for _ in range(layers))
         self.mlp = nn.ModuleList(
-            nn.Sequential(nn.LayerNorm(d_model), nn.Linear(d_model, 2 * d_model), nn.GELU(), nn.Linear(2 * d_model, d_model))
+            nn.Sequential(
+                nn.LayerNorm(d_model), nn.Linear(d_model, 2 * d_model), nn.GELU(), nn.Linear(2 * d_model, d_model)
+            )
             for _ in range(layers)
         )
 

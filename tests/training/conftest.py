@@ -1,0 +1,74 @@
+"""A toy SAE variant that no plugin provides, and batches made by formula."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cytosae_toolkit.interfaces.sae import SparseAutoencoder, StepContext
+
+
+class Toy(SparseAutoencoder):
+    """Learns from noisy tokens, has a parameter of its own and remembers the hooks that were called."""
+
+    recommended_lr = 1e-2
+
+    def __init__(self, d_model: int = 6, d_sae: int = 24) -> None:
+        super().__init__(d_model, d_sae)
+        self.gain = nn.Parameter(torch.ones(()))
+        self.calls: list[str] = []
+        self.initialize(torch.zeros(1, d_model), torch.Generator().manual_seed(0))
+
+    def encode(self, tokens: Tensor) -> Tensor:
+        return torch.relu((tokens - self.b_dec) @ self.W_enc + self.b_enc) * self.gain
+
+    def initialize(self, tokens: Tensor, generator: torch.Generator) -> None:
+        with torch.no_grad():
+            self.W_dec.copy_(torch.randn(self.W_dec.shape, generator=generator))
+            self.W_enc.copy_(self.W_dec.T / self.d_model)
+            self.b_dec.copy_(tokens.mean(dim=0))
+
+    def loss(self, tokens: Tensor, context: StepContext) -> dict[str, Tensor]:
+        self.calls.append("loss")
+        x = tokens.reshape(-1, self.d_model)
+        latents = self.encode(x + 0.1 * torch.randn(x.shape, generator=context.generator))
+        self.note_fired((latents.detach() > 0).any(dim=0))
+        return {"error": (self.decode(latents) - x).square().mean(), "l0": 1e-3 * latents.sum(dim=1).mean()}
+
+    def before_step(self) -> None:
+        self.calls.append("before_step")
+
+    def after_backward(self) -> None:
+        self.calls.append("after_backward")
+
+    def after_step(self) -> None:
+        self.calls.append("after_step")
+
+
+class FormulaBatches:
+    """The batch of a step is a function of the step; `spoil` changes batches of some steps."""
+
+    def __init__(self, d_model: int = 6, spoil: dict[int, float] | None = None) -> None:
+        self.d_model, self.spoil = d_model, spoil or {}
+
+    def iterate(self, start: int, n: int) -> Iterator[Tensor]:
+        for step in range(start, start + n):
+            batch = torch.randn(16, self.d_model, generator=torch.Generator().manual_seed(step)) + 2
+            batch[0, 0] = self.spoil.get(step, batch[0, 0])
+            yield batch
+
+
+@pytest.fixture
+def toy() -> Callable[..., Any]:
+    """Return the class of the toy variant."""
+    return Toy
+
+
+@pytest.fixture
+def formula_batches() -> Callable[..., Any]:
+    """Return the class of the batches made by formula."""
+    return FormulaBatches
