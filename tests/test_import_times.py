@@ -56,7 +56,7 @@ def least_work(*arguments: str, cache: Path) -> float:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPYCACHEPREFIX"] = str(cache)  # compiled once, as on a user's machine
     times = []
-    for _ in range(5):
+    for _ in range(4):
         before = os.times()
         subprocess.run([sys.executable, *arguments], capture_output=True, check=True, env=environment)
         after = os.times()

@@ -36,9 +36,9 @@ class TokenIdentity:
     d_model : int
         Length of a token.
     plugin : mapping
-        Record of the plugin that made the backbone, JSON-compatible.
+        Record of the plugin that made the backbone, JSON-compatible; does not count in comparisons.
     demonstration : bool
-        True if the backbone only serves demonstrations.
+        True if the backbone only serves demonstrations; does not count in comparisons.
     """
 
     fingerprint: str
@@ -49,7 +49,7 @@ class TokenIdentity:
     prefix_tokens: int
     d_model: int
     plugin: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    demonstration: bool = False
+    demonstration: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:

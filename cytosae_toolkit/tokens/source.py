@@ -33,7 +33,7 @@ def token_source(
     dtype: str = "float16",
     precision: str = "auto",
     plugin: Mapping[str, Any] | None = None,
-    demonstration: bool = False,
+    demonstration: bool | None = None,
     workers: int | None = None,
     strict: bool = False,
     progress: Progress = SILENT,
@@ -59,8 +59,8 @@ def token_source(
         Of the backbone; ``"auto"`` follows an existing store, else the device.
     plugin : mapping, optional
         Record of what made the backbone; by default its attribute ``plugin``.
-    demonstration : bool
-        Whether the backbone serves demonstrations only; stamped on the store.
+    demonstration : bool, optional
+        Whether the backbone serves demonstrations only, stamped on the store; by default what its plugin says.
     workers : int, optional
         Decoding threads.
     strict : bool
@@ -126,19 +126,32 @@ def identity_for(
     dtype: str = "float16",
     precision: str = "auto",
     plugin: Mapping[str, Any] | None = None,
-    demonstration: bool = False,
+    demonstration: bool | None = None,
 ) -> TokenIdentity:
     """Return what tokens will be; ``precision="auto"`` follows the store if it exists, else the device."""
     if precision == "auto" and store is not None and is_token_store(store):
         precision = TokenStore.open(store).identity.precision
+    record = getattr(backbone, "plugin", {}) if plugin is None else plugin
     return TokenIdentity.of(
         backbone,
         layer,
         dtype=dtype,
         precision=resolve_precision(precision, device_of(backbone)),
-        plugin=getattr(backbone, "plugin", {}) if plugin is None else plugin,
-        demonstration=demonstration,
+        plugin=record,
+        demonstration=_is_demonstration(record) if demonstration is None else demonstration,
     )
+
+
+def _is_demonstration(plugin: Mapping[str, Any]) -> bool:
+    from cytosae_toolkit.plugins import registry
+
+    if not plugin.get("name"):
+        return False
+    try:
+        part = registry().get("backbone", f"{plugin.get('distribution')}/{plugin['name']}")
+    except CytosaeError:
+        return False
+    return bool(getattr(part.spec, "demonstration", False))
 
 
 def default_store(backbone: Backbone, layer: int, dtype: str = "float16", precision: str = "auto") -> Path:

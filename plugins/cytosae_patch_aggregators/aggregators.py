@@ -39,7 +39,8 @@ class Count(Aggregator):
         else:
             latents = activations.indices[activations.data > self.threshold]
             found = np.bincount(latents, minlength=len(state))
-        return state + found.astype(np.int64)
+        counts: NDArray[np.int64] = state + found.astype(np.int64)
+        return counts
 
     def merge(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
         """Add counts."""

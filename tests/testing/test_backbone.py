@@ -177,7 +177,7 @@ class OffByOne(Patchwork):
 
 
 class Floats(Patchwork):
-    grid = [ROWS, COLUMNS]  # type: ignore[assignment]
+    grid = (4.0, 6.0)  # type: ignore[assignment]
 
 
 class CannotContinue(Patchwork):

@@ -25,7 +25,7 @@ def test_round_trip_ignores_unknown_keys():
 
 
 def test_what_made_the_backbone_does_not_divide_equal_tokens():
-    assert replace(IDENTITY, plugin={"name": "other"}) == IDENTITY
+    assert replace(IDENTITY, plugin={"name": "other"}, demonstration=True) == IDENTITY
     assert replace(IDENTITY, precision="bfloat16") != IDENTITY
 
 

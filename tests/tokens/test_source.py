@@ -14,6 +14,7 @@ from cytosae_toolkit.tokens import (
     TokenView,
     default_store,
     estimate_bytes,
+    identity_for,
     missing_images,
     token_source,
 )
@@ -39,6 +40,13 @@ def test_default_place_is_in_the_cache_and_filled_once(images):
     n = len(backbone.batches)
     token_source(images, backbone, -2, demonstration=True)
     assert len(backbone.batches) == n
+
+
+@pytest.mark.parametrize(("name", "expected"), [("nano", True), ("timm", False), ("gone", False)])
+def test_demonstration_backbones_stamp_their_tokens(tmp_path, name, expected):
+    backbone = Matrix()
+    backbone.plugin = {"distribution": "cytosae-toolkit", "name": name}
+    assert identity_for(backbone, -2, tmp_path / "s").demonstration == expected
 
 
 def test_live_and_stored_tokens_are_equal(images, tmp_path):
