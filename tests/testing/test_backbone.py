@@ -230,3 +230,19 @@ def test_a_declared_crop_is_no_mistake() -> None:
 def test_continuing_is_optional() -> None:
     found = outcomes(CannotContinue)
     assert found["continue_from agrees between layers, or says that it cannot"] == "skipped"
+
+
+def test_the_usual_crop_of_natural_image_models_is_found() -> None:
+    """Reading the middle 90 % of the sides misplaces heat maps of 16 x 16 patches by up to a patch."""
+    from cytosae_toolkit.plugins import create_backbone
+
+    backbone: Any = create_backbone("nano", device="cpu")
+    whole = backbone.preprocess
+
+    def cropped(image: NDArray[np.uint8]) -> Tensor:
+        y, x = (round(0.05 * side) for side in image.shape[:2])
+        return whole(image[y : max(len(image) - y, y + 1), x : max(image.shape[1] - x, x + 1)])
+
+    backbone.preprocess = cropped
+    found = {o.name: o.state for o in run_checks(BACKBONE_CHECKS[-1:], BackboneSubject(lambda: backbone))}
+    assert found == {"a bright square changes the token of its patch most": "failed"}
