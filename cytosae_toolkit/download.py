@@ -72,9 +72,7 @@ def download(url: str, path: Path, *, progress: Progress = SILENT) -> None:
             _transfer(url, path, progress)
         except _Interrupted as reason:
             if attempt == ATTEMPTS - 1:
-                raise DownloadError(
-                    f"The download of {url} stopped: {reason}; what arrived is kept."
-                ) from reason
+                raise DownloadError(f"The download of {url} stopped: {reason}; what arrived is kept.") from reason
             time.sleep(PAUSE * 2**attempt)
         else:
             part_path(path).replace(path)

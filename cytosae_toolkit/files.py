@@ -63,7 +63,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary = Path(name)
         try:
             yield temporary
-            with temporary.open("rb") as handle:
+            with temporary.open("r+b") as handle:
                 os.fsync(handle.fileno())
             temporary.chmod(0o666 & ~_umask())
             temporary.replace(path)
@@ -113,7 +113,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             yield temporary
             for file in temporary.rglob("*"):
                 if file.is_file():
-                    with file.open("rb") as handle:
+                    with file.open("r+b") as handle:
                         os.fsync(handle.fileno())
                     file.chmod(0o666 & ~_umask())  # safetensors writes files that nobody else may read
             temporary.chmod(0o777 & ~_umask())

@@ -111,9 +111,7 @@ def load_with_inert_classes(path: Path) -> tuple[dict[str, Tensor], dict[str, An
     """
     path = Path(path)
     if not _check_container(path):
-        raise CytosaeError(
-            f"{path} is in torch's format from before 2020.", "Save it again with a newer torch."
-        )
+        raise CytosaeError(f"{path} is in torch's format from before 2020.", "Save it again with a newer torch.")
     try:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(str(path))
         with torch.serialization.safe_globals([_inert_class(name) for name in names]):
@@ -159,9 +157,7 @@ def load_weights(path: Path) -> dict[str, Tensor]:
     return _named_tensors(content, path)
 
 
-def fill_model(
-    model: nn.Module, weights: Mapping[str, Tensor], source: str, ignore: Sequence[str] = ()
-) -> None:
+def fill_model(model: nn.Module, weights: Mapping[str, Tensor], source: str, ignore: Sequence[str] = ()) -> None:
     """Copy weights into a model; every tensor must be there, fit and be finite, and none may be left over.
 
     Parameters
@@ -198,8 +194,7 @@ def _check_fits(name: str, wanted: Tensor, found: Tensor | None, source: str) ->
         raise CytosaeError(f"{source} does not fit this network: the tensor {name!r} is missing.", hint)
     if found.shape != wanted.shape:
         raise CytosaeError(
-            f"{source} does not fit this network: {name!r} is {list(found.shape)}, "
-            f"but {list(wanted.shape)} is needed.",
+            f"{source} does not fit this network: {name!r} is {list(found.shape)}, but {list(wanted.shape)} is needed.",
             hint,
         )
     if found.is_floating_point() and not torch.isfinite(found).all():
@@ -287,8 +282,4 @@ def _plain(value: object, depth: int = 0) -> Any:
         return {str(key): _plain(item, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple, set)):
         return [_plain(item, depth + 1) for item in value]
-    return (
-        str(value).removeprefix("torch.")
-        if isinstance(value, (torch.device, torch.dtype))
-        else repr(type(value))
-    )
+    return str(value).removeprefix("torch.") if isinstance(value, (torch.device, torch.dtype)) else repr(type(value))

@@ -108,9 +108,7 @@ def find_weights(name: str) -> WeightsFile:
     for spec, file in published:
         if name in (spec.name, file.name):
             return file
-    raise CytosaeError(
-        f"There are no weights named {name!r}.", nearest(name, [spec.name for spec, _ in published])
-    )
+    raise CytosaeError(f"There are no weights named {name!r}.", nearest(name, [spec.name for spec, _ in published]))
 
 
 def fetch_weights(file: WeightsFile, *, offline: bool = False, progress: Progress | None = None) -> Path:

@@ -210,9 +210,7 @@ def test_a_busy_server_is_asked_again(server: Server, target: Path) -> None:
         download(f"{server.url}/w.pth", target.with_name("other"))
 
 
-@pytest.mark.parametrize(
-    ("status", "message"), [(404, r"no file at .*\(404\)"), (403, "refused .*403 Forbidden")]
-)
+@pytest.mark.parametrize(("status", "message"), [(404, r"no file at .*\(404\)"), (403, "refused .*403 Forbidden")])
 def test_a_file_that_is_not_given_out_is_asked_for_once(
     server: Server, target: Path, status: int, message: str
 ) -> None:

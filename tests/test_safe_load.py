@@ -64,13 +64,9 @@ CALLS = [
 
 
 @pytest.mark.parametrize(("module", "name"), CALLS)
-def test_a_hostile_checkpoint_names_what_it_wanted(
-    tmp_path: Path, trap: Path, module: str, name: str
-) -> None:
+def test_a_hostile_checkpoint_names_what_it_wanted(tmp_path: Path, trap: Path, module: str, name: str) -> None:
     path = archive(tmp_path / "bad.pth", HEAD + hostile(trap, module, name) + b".")
-    with pytest.raises(
-        CytosaeError, match=rf"asks for .*{name}.*, which is not data; nothing in it was executed"
-    ):
+    with pytest.raises(CytosaeError, match=rf"asks for .*{name}.*, which is not data; nothing in it was executed"):
         load_torch_checkpoint(path)
     with pytest.raises(CytosaeError, match="nothing in it was executed"):
         load_weights(path)
@@ -161,9 +157,7 @@ def test_a_configuration_that_holds_itself_is_refused(tmp_path: Path) -> None:
 WEIGHTS = {"weight": torch.arange(6.0).reshape(2, 3), "bias": torch.ones(2)}
 
 
-@pytest.mark.parametrize(
-    "wrap", [lambda w: w, lambda w: {"state_dict": w}, lambda w: {"model": w, "epoch": 3}]
-)
+@pytest.mark.parametrize("wrap", [lambda w: w, lambda w: {"state_dict": w}, lambda w: {"model": w, "epoch": 3}])
 @pytest.mark.parametrize("legacy", [False, True])
 def test_torch_weights_in_and_out_of_wrappers(tmp_path: Path, wrap, legacy: bool) -> None:
     torch.save(wrap(WEIGHTS), tmp_path / "w.pth", _use_new_zipfile_serialization=not legacy)

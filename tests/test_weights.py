@@ -169,9 +169,7 @@ def test_a_mirror_replaces_the_publisher(site: str, monkeypatch: pytest.MonkeyPa
 
 
 def test_an_absent_file_says_what_to_do(site: str) -> None:
-    with pytest.raises(
-        CytosaeError, match=r"no file at .*/absent\.pth \(404\).* by hand to .* checkpoint=PATH"
-    ):
+    with pytest.raises(CytosaeError, match=r"no file at .*/absent\.pth \(404\).* by hand to .* checkpoint=PATH"):
         fetch_weights(weights_file(site, url=f"{site}/absent.pth"))
 
 

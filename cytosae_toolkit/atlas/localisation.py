@@ -93,7 +93,9 @@ class OverlapAccumulator:
     @property
     def share_inside(self) -> NDArray[np.float64]:
         """Share of activation inside, [n_units, n_masks]; 0 for units that never fire."""
-        return np.divide(self.inside, self.total[:, None], out=np.zeros_like(self.inside), where=self.total[:, None] > 0)
+        return np.divide(
+            self.inside, self.total[:, None], out=np.zeros_like(self.inside), where=self.total[:, None] > 0
+        )
 
     @property
     def recall(self) -> NDArray[np.float64]:

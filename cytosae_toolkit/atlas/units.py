@@ -126,9 +126,7 @@ def overlap(units: Units, samples: Iterable[MaskedImage]) -> OverlapAccumulator:
     return accumulator
 
 
-def localise_units(
-    units: Units, chosen: list[int], samples: Iterable[MaskedImage]
-) -> list[Localisation]:
+def localise_units(units: Units, chosen: list[int], samples: Iterable[MaskedImage]) -> list[Localisation]:
     """Measure one chosen unit per mask.
 
     Parameters

@@ -44,9 +44,7 @@ def train(
         list[str], typer.Argument(metavar="IMAGES", help="A folder, a table, an image or LAYOUT:DIR; one or more.")
     ],
     out: Annotated[Path, typer.Option("--out", help="Run folder to write.", rich_help_panel=RUNNING)],
-    backbone: Annotated[
-        str | None, typer.Option(help="Backbone; default dinobloom-b.", rich_help_panel=MODEL)
-    ] = None,
+    backbone: Annotated[str | None, typer.Option(help="Backbone; default dinobloom-b.", rich_help_panel=MODEL)] = None,
     backbone_option: BackboneOptions = None,
     layer: Annotated[
         int | None, typer.Option(help="Block to read, from 0 or from the end; default -2.", rich_help_panel=MODEL)
@@ -65,7 +63,9 @@ def train(
     latents: Annotated[
         int | None, typer.Option("--latents", help="Number of latents instead.", rich_help_panel=MODEL)
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Training steps; default by data.", rich_help_panel=LEARNING)] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Training steps; default by data.", rich_help_panel=LEARNING)
+    ] = None,
     batch_tokens: Annotated[
         int | None, typer.Option(help="Tokens of a batch; default 4096 or what fits.", rich_help_panel=LEARNING)
     ] = None,
@@ -79,7 +79,8 @@ def train(
         int | None, typer.Option(help="Linear warm-up; default 500, at most 5 %.", rich_help_panel=LEARNING)
     ] = None,
     lr_decay: Annotated[
-        float | None, typer.Option(help="Last share of steps with a falling rate; default 0.2.", rich_help_panel=LEARNING)
+        float | None,
+        typer.Option(help="Last share of steps with a falling rate; default 0.2.", rich_help_panel=LEARNING),
     ] = None,
     held_out: Annotated[
         float | None, typer.Option(help="Share of images held out; default 0.1.", rich_help_panel=DATA)
@@ -92,22 +93,16 @@ def train(
     allow_outside: Annotated[
         bool, typer.Option("--allow-outside", help="Accept tables that leave their folder.", rich_help_panel=DATA)
     ] = False,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse unreadable images.", rich_help_panel=DATA)
-    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse unreadable images.", rich_help_panel=DATA)] = False,
     tokens: Annotated[
         Path | None, typer.Option(help="Token store; default in the cache.", rich_help_panel=RUNNING)
     ] = None,
     no_token_store: Annotated[
         bool, typer.Option("--no-token-store", help="Compute tokens anew, keep none.", rich_help_panel=RUNNING)
     ] = False,
-    token_dtype: Annotated[
-        str | None, typer.Option(help="float16 or float32.", rich_help_panel=RUNNING)
-    ] = None,
+    token_dtype: Annotated[str | None, typer.Option(help="float16 or float32.", rich_help_panel=RUNNING)] = None,
     device: DeviceOption = "auto",
-    precision: Annotated[
-        str, typer.Option(help="auto, float32, tf32 or bfloat16.", rich_help_panel=RUNNING)
-    ] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, float32, tf32 or bfloat16.", rich_help_panel=RUNNING)] = "auto",
     workers: Annotated[int | None, typer.Option(help="Threads that decode images.", rich_help_panel=RUNNING)] = None,
     log_every: Annotated[
         int | None, typer.Option(help="Steps between rows of metrics.csv; default 50.", rich_help_panel=RUNNING)
@@ -116,7 +111,8 @@ def train(
         int | None, typer.Option(help="Steps between checkpoints; default two minutes.", rich_help_panel=RUNNING)
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where a run stopped; start where there is none.", rich_help_panel=RUNNING)
+        bool,
+        typer.Option("--resume", help="Go on where a run stopped; start where there is none.", rich_help_panel=RUNNING),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and stop.", rich_help_panel=RUNNING)

@@ -65,9 +65,7 @@ def fetch(
         print_json(entry)
         return
     say(str(path))
-    say(
-        f"sha256 {entry.sha256}, checked against {entry.checksum or 'nothing: no checksum is published here'}"
-    )
+    say(f"sha256 {entry.sha256}, checked against {entry.checksum or 'nothing: no checksum is published here'}")
     say(f"Licence {entry.license}. Cite {entry.citation}")
 
 

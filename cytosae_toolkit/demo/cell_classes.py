@@ -45,9 +45,7 @@ def sample_white_cell(cell_class: str, rng: Rng, x: float = 0.0, y: float = 0.0)
 def _neutrophil(rng: Rng, x: float, y: float) -> WhiteCell:
     body = random_blob(rng, 0, 0, rng.uniform(6.3, 7.4), 0.09, 0.06)
     n = int(rng.choice([2, 3, 4, 5], p=[0.15, 0.4, 0.3, 0.15]))
-    lobes = _arc(
-        rng, n, body.radius * rng.uniform(0.44, 0.54), sweep=(0.55 + 0.62 * n) * rng.uniform(0.9, 1.15)
-    )
+    lobes = _arc(rng, n, body.radius * rng.uniform(0.44, 0.54), sweep=(0.55 + 0.62 * n) * rng.uniform(0.9, 1.15))
     lobes[:, 2] = rng.uniform(1.45, 1.85, n) * {2: 1.35, 3: 1.15, 4: 1.0, 5: 0.9}[n]
     nucleus = rough(rng, Chain(lobes, bridge=0.32, melt=0.45), body, 0.35, 0.16, 1.6)
     return WhiteCell(
@@ -107,9 +105,7 @@ def _monocyte(rng: Rng, x: float, y: float) -> WhiteCell:
     lobes = _arc(rng, 5, body.radius * rng.uniform(0.36, 0.44), sweep=rng.uniform(2.3, 3.4))
     lobes[:, 2] = rng.uniform(2.1, 2.7, 5) * np.array([1.0, 0.95, 0.9, 0.95, 1.0]) * rng.uniform(0.95, 1.1)
     nucleus = rough(rng, Chain(lobes, bridge=1.6, melt=1.0), body, 0.7, 0.30, 2.5)
-    holes = scatter_spots(
-        rng, _ring(body, nucleus, 0.9, 0.7), body.radius + 1, 2.1, 0.62, share=rng.uniform(0.4, 0.9)
-    )
+    holes = scatter_spots(rng, _ring(body, nucleus, 0.9, 0.7), body.radius + 1, 2.1, 0.62, share=rng.uniform(0.4, 0.9))
     return WhiteCell(
         "monocyte", x, y, _reach(body), body, nucleus,
         cytoplasm=_material(rng, (0.03, 0.05, 0.38, 0.13), 0.16, 1.0),
@@ -124,9 +120,7 @@ def _blast(rng: Rng, x: float, y: float) -> WhiteCell:
     inner = random_blob(rng, 0, 0, body.radius * rng.uniform(0.78, 0.86), 0.14, 0.07)
     nucleus = rough(rng, _shifted(rng, inner, body.radius * 0.10), body, 0.35, 0.12, 3.0)
     core = Within(inner, body, 1.8)
-    spots = scatter_spots(rng, core, body.radius, 2.9, 0.85, share=rng.uniform(0.45, 0.9))[
-        : int(rng.integers(2, 5))
-    ]
+    spots = scatter_spots(rng, core, body.radius, 2.9, 0.85, share=rng.uniform(0.45, 0.9))[: int(rng.integers(2, 5))]
     return WhiteCell(
         "blast", x, y, _reach(body), body, nucleus,
         cytoplasm=_material(rng, (0.0, 0.0, 0.68, 0.12), 0.10, 1.3),
@@ -168,9 +162,7 @@ CELL_CLASSES: tuple[str, ...] = tuple(_RECIPES)
 
 
 def _material(rng: Rng, amounts: Amounts, contrast: float, grain: float, clumped: float = 0.0) -> Material:
-    return Material(
-        _vary(rng, amounts), contrast, grain * rng.uniform(0.85, 1.15), random_offset(rng), clumped
-    )
+    return Material(_vary(rng, amounts), contrast, grain * rng.uniform(0.85, 1.15), random_offset(rng), clumped)
 
 
 def _vary(rng: Rng, amounts: Amounts) -> Amounts:

@@ -66,9 +66,7 @@ class DatasetSpec:
         if self.n_images < 1 or not 1 <= self.n_patients <= self.n_images:
             raise CytosaeError(f"{self.n_images} images cannot be shared by {self.n_patients} patients.")
         if self.size < 32:
-            raise CytosaeError(
-                f"Pictures of {self.size} pixels are too small to show a cell.", "Take 32 or more."
-            )
+            raise CytosaeError(f"Pictures of {self.size} pixels are too small to show a cell.", "Take 32 or more.")
         if not 0 <= self.rephotographed < 1:
             raise CytosaeError(f"rephotographed is a share below 1, not {self.rephotographed}.")
         if not self.laboratories or not self.diseases:
@@ -134,9 +132,7 @@ def plan_dataset(spec: DatasetSpec) -> list[PlannedImage]:
         confounding=spec.faults.confounding,
     )
     shares = np.array_split(np.arange(spec.n_images), spec.n_patients)
-    return [
-        image for i, patient in enumerate(patients) for image in _plan_patient(spec, patient, i, shares[i])
-    ]
+    return [image for i, patient in enumerate(patients) for image in _plan_patient(spec, patient, i, shares[i])]
 
 
 def _plan_patient(
@@ -146,18 +142,12 @@ def _plan_patient(
     scene, label = -1, ""
     for n, shot in enumerate(shots):
         again = n > 0 and bool(rng.random() < spec.rephotographed)
-        lab = (
-            str(rng.choice(spec.laboratories))
-            if again and not spec.faults.confounding
-            else patient.laboratory
-        )
+        lab = str(rng.choice(spec.laboratories)) if again and not spec.faults.confounding else patient.laboratory
         if not again:
             scene, label = int(shot), str(rng.choice(CELL_CLASSES, p=patient.mixture))
         planted = draw_faults(spec.faults, lab, rng)
         name, group = f"{patient.name}-{n:04d}", f"{patient.name}-cell{scene:06d}"
-        yield PlannedImage(
-            name, label, patient.name, patient.disease, lab, group, scene, int(shot), again, planted
-        )
+        yield PlannedImage(name, label, patient.name, patient.disease, lab, group, scene, int(shot), again, planted)
 
 
 def render(plan: PlannedImage, spec: DatasetSpec) -> GeneratedCell:

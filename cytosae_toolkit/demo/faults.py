@@ -78,9 +78,7 @@ def plant(light: NDArray[np.float32], planted: tuple[str, ...]) -> NDArray[np.fl
     if "mark" in planted:
         light = light * (1 - _dot(*light.shape[:2])[..., None] * np.array([0.9, 0.85, 0.7], dtype=np.float32))
     if "fibre" in planted:
-        light = light * (
-            1 - _stripes(*light.shape[:2])[..., None] * np.array([0.65, 0.15, 0.30], dtype=np.float32)
-        )
+        light = light * (1 - _stripes(*light.shape[:2])[..., None] * np.array([0.65, 0.15, 0.30], dtype=np.float32))
     if "bright" in planted:
         light = light * np.float32(1.3)
     return np.asarray(light, dtype=np.float32)

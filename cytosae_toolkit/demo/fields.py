@@ -108,9 +108,7 @@ def sample_field_scene(
     shares = np.ones(len(classes)) if mixture is None else np.array(list(mixture.values()), dtype=float)
     labels = rng.choice(classes, n_white_cells, p=shares / shares.sum())
     places = _apart(rng, extent, n_white_cells)
-    white = [
-        sample_white_cell(str(c), rng, float(x), float(y)) for c, (x, y) in zip(labels, places, strict=False)
-    ]
+    white = [sample_white_cell(str(c), rng, float(x), float(y)) for c, (x, y) in zip(labels, places, strict=False)]
     obstacles = np.array([[c.x, c.y, c.radius - 0.6] for c in white]).reshape(-1, 3)
     red = scatter_red_cells(rng, extent, obstacles, density=float(rng.uniform(0.5, 0.9)))
     return Scene(red, scatter_platelets(rng, extent, obstacles, per_area=1.0), white)

@@ -65,19 +65,11 @@ class Laboratory:
 LABORATORIES: dict[str, Laboratory] = {
     lab.name: lab
     for lab in (
-        Laboratory(
-            "amber", (0.95, 0.95, 0.95, 1.05), (0.0, 0.0, 0.05), (254, 238, 212), 1.0, 0.10, 2.0, 0.04
-        ),
-        Laboratory(
-            "rose", (0.90, 1.15, 0.85, 1.05), (-0.04, 0.05, -0.02), (248, 236, 243), 1.0, 0.12, 2.5, 0.05
-        ),
-        Laboratory(
-            "slate", (0.85, 0.80, 1.15, 0.85), (0.0, -0.03, -0.05), (216, 222, 218), 0.95, 0.16, 3.0, 0.08
-        ),
+        Laboratory("amber", (0.95, 0.95, 0.95, 1.05), (0.0, 0.0, 0.05), (254, 238, 212), 1.0, 0.10, 2.0, 0.04),
+        Laboratory("rose", (0.90, 1.15, 0.85, 1.05), (-0.04, 0.05, -0.02), (248, 236, 243), 1.0, 0.12, 2.5, 0.05),
+        Laboratory("slate", (0.85, 0.80, 1.15, 0.85), (0.0, -0.03, -0.05), (216, 222, 218), 0.95, 0.16, 3.0, 0.08),
         Laboratory("dusk", (1.05, 0.90, 1.10, 0.95), (0.05, 0.0, 0.0), (212, 190, 196), 1.1, 0.20, 3.5, 0.12),
-        Laboratory(
-            "pearl", (0.75, 0.85, 0.95, 0.92), (0.0, 0.0, 0.0), (246, 246, 243), 0.95, 0.11, 2.0, 0.03
-        ),
+        Laboratory("pearl", (0.75, 0.85, 0.95, 0.92), (0.0, 0.0, 0.0), (246, 246, 243), 0.95, 0.11, 2.0, 0.03),
     )
 }
 """The laboratories by name."""
@@ -103,12 +95,8 @@ def jitter(lab: Laboratory, rng: np.random.Generator, amount: float = 1.0) -> La
     amount : float
         0 leaves it as it is; 1 is a well-kept laboratory; larger is stain augmentation.
     """
-    gains = (
-        np.array(lab.gains) * np.exp(rng.normal(0, 0.09 * amount, 4)) * np.exp(rng.normal(0, 0.06 * amount))
-    )
-    background = np.array(lab.background) * np.exp(
-        rng.normal(0, 0.008 * amount, 3) + rng.normal(0, 0.02 * amount)
-    )
+    gains = np.array(lab.gains) * np.exp(rng.normal(0, 0.09 * amount, 4)) * np.exp(rng.normal(0, 0.06 * amount))
+    background = np.array(lab.background) * np.exp(rng.normal(0, 0.008 * amount, 3) + rng.normal(0, 0.02 * amount))
     return replace(
         lab,
         gains=_four(gains),

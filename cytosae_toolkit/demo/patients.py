@@ -95,9 +95,7 @@ def sample_patients(
     for i in range(n):
         kind = i % len(diseases)
         lab = kind % len(laboratories) if rng.random() < confounding else int(turns[i])
-        patients.append(
-            Patient(f"p{i:03d}", diseases[kind], laboratories[lab], sample_mixture(diseases[kind], rng))
-        )
+        patients.append(Patient(f"p{i:03d}", diseases[kind], laboratories[lab], sample_mixture(diseases[kind], rng)))
     return patients
 
 
@@ -109,14 +107,10 @@ def sample_mixture(disease: str, rng: np.random.Generator) -> tuple[float, ...]:
     return tuple(float(v) for v in mixture)
 
 
-def _laboratory_turns(
-    n: int, n_diseases: int, n_laboratories: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
+def _laboratory_turns(n: int, n_diseases: int, n_laboratories: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Return a laboratory index per patient: in every disease each laboratory equally often, at random."""
     turns = np.zeros(n, dtype=np.int64)
     for kind in range(n_diseases):
         members = np.arange(kind, n, n_diseases)
-        turns[members] = rng.permutation(
-            (np.arange(len(members)) + rng.integers(n_laboratories)) % n_laboratories
-        )
+        turns[members] = rng.permutation((np.arange(len(members)) + rng.integers(n_laboratories)) % n_laboratories)
     return turns

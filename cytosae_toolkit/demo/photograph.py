@@ -39,9 +39,7 @@ def expose(
     height, width = canvas.pigments.shape[1:]
     density = np.tensordot(canvas.pigments, lab.optical_density().astype(np.float32), axes=(0, 0))
     light = np.exp(-density, dtype=np.float32)
-    light = scipy.ndimage.gaussian_filter(
-        light, (lab.blur * canvas.view.scale,) * 2 + (0,), mode="nearest", truncate=3
-    )
+    light = scipy.ndimage.gaussian_filter(light, (lab.blur * canvas.view.scale,) * 2 + (0,), mode="nearest", truncate=3)
     light = light ** np.float32(lab.gamma) * np.array(lab.background, dtype=np.float32)
     light *= _illumination(height, width, lab.gradient, rng)[..., None]
     light = plant(light, planted)

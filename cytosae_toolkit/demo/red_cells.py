@@ -135,9 +135,7 @@ def scatter_platelets(
     return [sample_platelet(rng, float(x), float(y)) for x, y in places]
 
 
-def _loose_packing(
-    rng: np.random.Generator, extent: tuple[float, float], density: float
-) -> NDArray[np.float64]:
+def _loose_packing(rng: np.random.Generator, extent: tuple[float, float], density: float) -> NDArray[np.float64]:
     step = 2 * RED_CELL_RADIUS * 1.08
     columns = np.arange(-extent[0] - step, extent[0] + step, step)
     rows = np.arange(-extent[1] - step, extent[1] + step, step * 0.866)
@@ -151,9 +149,7 @@ def _loose_packing(
     return np.asarray(kept @ turn.T)
 
 
-def _push_away(
-    places: NDArray[np.float64], obstacles: NDArray[np.float64], radius: float
-) -> NDArray[np.float64]:
+def _push_away(places: NDArray[np.float64], obstacles: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
     for x, y, size in obstacles:
         away = places - np.array([x, y])
         distance = np.hypot(away[:, 0], away[:, 1])

@@ -47,9 +47,7 @@ def inside(region: Shape, points: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.asarray(region(x, y) < 0)
 
 
-def scatter_rods(
-    rng: np.random.Generator, region: Shape, extent: float, n: int, bundle: bool
-) -> NDArray[np.float64]:
+def scatter_rods(rng: np.random.Generator, region: Shape, extent: float, n: int, bundle: bool) -> NDArray[np.float64]:
     """Lay Auer rods into a region.
 
     Parameters

@@ -339,5 +339,3 @@ def _caption(demonstration: Demonstration, latent: int, mask: str) -> str:
         f"(mask: {100 * overlap.area_share[column]:.1f} % of the area)\n"
         f"recall {100 * overlap.recall[latent, column]:.0f} %"
     )
-
-

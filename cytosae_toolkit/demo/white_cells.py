@@ -145,9 +145,7 @@ class _Layers:
         density = _texture(window, cell.cytoplasm)
         density += np.float32(0.25) * np.exp(-((self.body_distance / np.float32(0.35)) ** 2))
         if cell.halo:
-            density *= 1 - np.float32(cell.halo) * np.exp(
-                -np.maximum(self.nucleus_distance, 0) / np.float32(0.8)
-            )
+            density *= 1 - np.float32(cell.halo) * np.exp(-np.maximum(self.nucleus_distance, 0) / np.float32(0.8))
         self.pigments += _column(cell.cytoplasm.amounts) * density
         if any(cell.dust.amounts):
             self.pigments += _column(cell.dust.amounts) * np.maximum(_texture(window, cell.dust) - 1, 0)

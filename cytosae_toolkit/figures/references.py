@@ -56,9 +56,7 @@ def reference_montage(rows: Sequence[LatentRow], *, title: str = "", footer: str
     n_pairs = max(len(row.images) for row in rows)
     with figure_style():
         figure = new_figure(2.2 + 2 * n_pairs, 1.12 * len(rows) + 0.55)
-        grid = figure.subplots(
-            len(rows), 1 + 2 * n_pairs, squeeze=False, width_ratios=[2.1, *[1.0] * (2 * n_pairs)]
-        )
+        grid = figure.subplots(len(rows), 1 + 2 * n_pairs, squeeze=False, width_ratios=[2.1, *[1.0] * (2 * n_pairs)])
         for row, axes in zip(rows, grid, strict=True):
             _draw_row(row, axes)
         if title:

@@ -71,7 +71,5 @@ def _refusal(table: ImageTable, skipped: list[Skipped], *, strict: bool) -> Cyto
     hint = "Replace or remove them"
     return CytosaeError(
         f"{len(skipped)} of {len(table)} images of {table.source} cannot be read ({shown}{more}).",
-        f"{hint}, or leave --strict out to skip them."
-        if strict and len(skipped) < len(table)
-        else f"{hint}.",
+        f"{hint}, or leave --strict out to skip them." if strict and len(skipped) < len(table) else f"{hint}.",
     )

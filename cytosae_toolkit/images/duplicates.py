@@ -80,9 +80,7 @@ def near_duplicate_groups(
     return _labels(table.ids, pairs)
 
 
-def thumbnails(
-    table: ImageTable, *, workers: int | None = None, progress: Progress | None = None
-) -> Thumbnails:
+def thumbnails(table: ImageTable, *, workers: int | None = None, progress: Progress | None = None) -> Thumbnails:
     """Decode all images and reduce them to grey, antialiased; uint8 ``[n_images, 32, 32]``."""
     small = np.empty((len(table), _SIDE, _SIDE), dtype=np.uint8)
     reduced = map_threads(lambda i: thumbnail(table.read(i)), range(len(table)), workers=workers)
@@ -106,10 +104,7 @@ def near_duplicate_pairs(
 ) -> Pairs:
     """Return the pairs of near-duplicates among thumbnails, ``[n_pairs, 2]``, sorted."""
     hashes = perceptual_hashes(pictures)
-    found = [
-        pairs[_correlations(pictures, pairs) >= min_correlation]
-        for pairs in _close_pairs(hashes, max_distance)
-    ]
+    found = [pairs[_correlations(pictures, pairs) >= min_correlation] for pairs in _close_pairs(hashes, max_distance)]
     pairs = np.concatenate([np.empty((0, 2), np.int64), *found])
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
@@ -186,9 +181,7 @@ def _labels(ids: npt.NDArray[np.str_], pairs: Pairs) -> npt.NDArray[np.str_]:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    links = coo_array(
-        (np.ones(len(pairs), dtype=bool), (pairs[:, 0], pairs[:, 1])), shape=(len(ids), len(ids))
-    )
+    links = coo_array((np.ones(len(pairs), dtype=bool), (pairs[:, 0], pairs[:, 1])), shape=(len(ids), len(ids)))
     _, component = connected_components(links, directed=False)
     order = np.argsort(ids, kind="stable")
     _, first = np.unique(component[order], return_index=True)

@@ -67,9 +67,7 @@ def find_images(root: Path, *, allow_outside: bool = False) -> Found:
     return found
 
 
-def _files(
-    root: Path, inner: PurePosixPath, visited: set[Path], allow_outside: bool
-) -> Iterator[PurePosixPath]:
+def _files(root: Path, inner: PurePosixPath, visited: set[Path], allow_outside: bool) -> Iterator[PurePosixPath]:
     try:
         entries = sorted(os.scandir(root / inner), key=lambda entry: entry.name)
     except OSError as error:

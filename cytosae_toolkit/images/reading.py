@@ -126,9 +126,7 @@ def _listing(source: str | os.PathLike[str], columns_map: dict[str, str], allow_
         raise CytosaeError(f"{source} does not exist.", "Give a folder, a table, an image or LAYOUT:FOLDER.")
     layout, folder = get_layout(named[1]), Path(named[2]).expanduser()
     if not folder.is_dir():
-        raise CytosaeError(
-            f"The folder {folder} does not exist.", f"{layout.name} expects {layout.expected}."
-        )
+        raise CytosaeError(f"The folder {folder} does not exist.", f"{layout.name} expects {layout.expected}.")
     return _from_layout(layout, folder.absolute(), allow_outside)
 
 
@@ -177,9 +175,7 @@ def _from_layout(layout: Layout, root: Path, allow_outside: bool) -> _Listing:
 def _from_table(file: Path, columns_map: dict[str, str], allow_outside: bool) -> _Listing:
     frame = read_table(file, columns_map)
     for column in (name for name in ("path", "mask") if name in frame.columns):
-        frame[column] = [
-            None if cell is None else _portable(cell, file.parent) for cell in cells(frame, column)
-        ]
+        frame[column] = [None if cell is None else _portable(cell, file.parent) for cell in cells(frame, column)]
         if not allow_outside:
             _refuse_outside(cells(frame, column), file)
         _refuse_missing(cells(frame, column), file)
@@ -213,11 +209,7 @@ def _refuse_outside(paths: list[str | None], file: Path) -> None:
 
 
 def _refuse_missing(paths: list[str | None], file: Path) -> None:
-    missing = [
-        (row, cell)
-        for row, cell in enumerate(paths)
-        if cell is not None and not (file.parent / cell).exists()
-    ]
+    missing = [(row, cell) for row, cell in enumerate(paths) if cell is not None and not (file.parent / cell).exists()]
     if missing:
         shown = ", ".join(cell for _, cell in missing[:3])
         raise CytosaeError(
@@ -256,9 +248,7 @@ def _size_or_none(path: Path) -> tuple[int, int] | None:
 def _refuse_bad_ids(frame: pd.DataFrame, source: str) -> None:
     empty = [row for row, value in enumerate(cells(frame, "id")) if value is None]
     if empty:
-        raise CytosaeError(
-            f"The table {source} has an empty `id` in {rows_phrase(empty)}.", "Fill it or drop `id`."
-        )
+        raise CytosaeError(f"The table {source} has an empty `id` in {rows_phrase(empty)}.", "Fill it or drop `id`.")
     counts = frame["id"].value_counts()
     twice = [str(name) for name in counts.index[counts > 1]]
     if twice:

@@ -218,9 +218,7 @@ class ImageTable:
         return self.root / path
 
     def _like(self, frame: pd.DataFrame, keys: list[str] | None) -> ImageTable:
-        return ImageTable(
-            frame, self.root, self.source, skipped=self.skipped, n_ignored=self.n_ignored, keys=keys
-        )
+        return ImageTable(frame, self.root, self.source, skipped=self.skipped, n_ignored=self.n_ignored, keys=keys)
 
 
 def _seen_from(path: Path, folder: Path) -> str:

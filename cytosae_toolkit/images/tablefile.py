@@ -54,9 +54,7 @@ def read_table(file: Path, columns_map: Mapping[str, str] | None = None) -> pd.D
         frame[column] = _text(cells(frame, column))
     empty = [row for row, path in enumerate(cells(frame, "path")) if path is None]
     if empty:
-        raise CytosaeError(
-            f"The table {file} has an empty `path` in {rows_phrase(empty)}.", "Fill or remove it."
-        )
+        raise CytosaeError(f"The table {file} has an empty `path` in {rows_phrase(empty)}.", "Fill or remove it.")
     return _with_boxes(frame, file)
 
 
@@ -108,9 +106,7 @@ def _read_text(file: Path) -> pd.DataFrame:
     except UnicodeDecodeError as error:
         raise CytosaeError(f"The table {file} is not UTF-8 text.", "Save it as UTF-8 CSV.") from error
     except pd.errors.EmptyDataError:
-        raise CytosaeError(
-            f"The table {file} is empty.", "Write a header with `path` and one row per image."
-        ) from None
+        raise CytosaeError(f"The table {file} is empty.", "Write a header with `path` and one row per image.") from None
     except pd.errors.ParserError as error:
         raise CytosaeError(f"The table {file} is damaged: {str(error).strip()}.") from error
     except OSError as error:

@@ -64,9 +64,7 @@ class Spec:
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
-            raise ValueError(
-                f"the name {self.name!r} is not kebab-case (lower-case letters, digits, hyphens)"
-            )
+            raise ValueError(f"the name {self.name!r} is not kebab-case (lower-case letters, digits, hyphens)")
         if not _IMPORT_STRING.fullmatch(self.factory):
             raise ValueError(
                 f"the factory {self.factory!r} of {self.name} is not of the form 'package.module:callable'"

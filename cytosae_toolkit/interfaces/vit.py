@@ -179,9 +179,7 @@ class TimmBackbone(Backbone):
         last = self.resolve_layer(layer)
         if batch.ndim != 4 or tuple(batch.shape[1:]) != (3, *self.preprocessing.size):
             expected = [3, *self.preprocessing.size]
-            raise CytosaeError(
-                f"A batch of this backbone is [B, {str(expected)[1:-1]}], not {list(batch.shape)}."
-            )
+            raise CytosaeError(f"A batch of this backbone is [B, {str(expected)[1:-1]}], not {list(batch.shape)}.")
         with autocast(self.device, self.precision):
             x, rope = self._embed(batch.to(self.device, torch.float32, non_blocking=True))
             for index in range(last + 1):

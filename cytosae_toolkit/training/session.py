@@ -30,7 +30,6 @@ from cytosae_toolkit.training.events import Checkpointed, Ended, Started, Steppe
 from cytosae_toolkit.training.provenance import check_resumable, images_digest, software_versions
 from cytosae_toolkit.training.run import FORMAT, VERSION, Run, is_run, load_run
 from cytosae_toolkit.training.trainer import DEAD_WINDOW, Schedule, Trainer, dead_share, step_generator
-from cytosae_toolkit.weights import show_downloads
 
 if TYPE_CHECKING:
     from cytosae_toolkit._plugin_parts import Part
@@ -174,9 +173,7 @@ def prepare(
     device = resolve_device(config.device)
     precision = resolve_precision(config.precision, device)
     table = read_image_sets(config.images, map=config.map, allow_outside=config.allow_outside, strict=config.strict)
-    backbone = build_backbone(
-        chosen_backbone.part, chosen_backbone.options, device=device, offline=config.offline
-    )
+    backbone = build_backbone(chosen_backbone.part, chosen_backbone.options, device=device, offline=config.offline)
     layer = backbone.resolve_layer(config.layer)
     images = readable_images(config, table, backbone, layer, progress)
     split = holdout(images, config.held_out, config.seed)
@@ -375,6 +372,7 @@ def open_tokens(prepared: Prepared, progress: Progress) -> TokenView | LiveView:
         store=config.tokens,
         no_store=not config.token_store,
         dtype=config.token_dtype,
+        precision=config.precision,
         plugin=prepared.backbone_choice.record,
         demonstration=_demonstration(prepared),
         workers=config.workers,
@@ -444,7 +442,7 @@ def resolved_origins(prepared: Prepared) -> dict[str, Origin]:
     """Return where each recorded value came from: what the user left open was filled in by something else."""
     config, found = prepared.config, dict(prepared.origins)
     open_names = {name for name in FOLLOW_DATA if getattr(config, name) is None}
-    found |= {name: "data" for name in open_names}
+    found |= dict.fromkeys(open_names, "data")
     if (config.expansion, config.d_sae) != (None, None):
         given = "d_sae" if config.expansion is None else "expansion"
         found |= dict.fromkeys(("expansion", "d_sae"), found[given])
@@ -515,7 +513,9 @@ def _fit(
         trainer.fit()
         seconds = time.monotonic() - started
         sae.eval().before_step()
-        evaluation = _evaluate(prepared, view, sae, Stoppable(progress, stop)) | _training_facts(trainer, first, seconds)
+        evaluation = _evaluate(prepared, view, sae, Stoppable(progress, stop)) | _training_facts(
+            trainer, first, seconds
+        )
         publish(out, sae, evaluation)
     finally:
         training_event(Ended(out, trainer.step, completed=bool(evaluation), evaluation=evaluation))
@@ -609,6 +609,5 @@ def publish(out: Path, sae: SparseAutoencoder, evaluation: Mapping[str, Any]) ->
     """Write the weights, then the evaluation; the run counts as complete from then on."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in sae.state_dict().items()}
     with atomic_path(out / "sae.safetensors") as temporary:
-        save_file(weights, temporary, metadata={"format": "pt", "made_by": "cytosae-toolkit"})
+        save_file(weights, temporary, metadata={"format": "pt"})  # of several keys the order would be random
     write_json(out / "evaluation.json", dict(evaluation))
-

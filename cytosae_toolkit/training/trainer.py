@@ -19,7 +19,7 @@ from cytosae_toolkit.interfaces.sae import SparseAutoencoder, StepContext
 from cytosae_toolkit.progress import SILENT, Progress, Task
 from cytosae_toolkit.training.log import MetricsLog, term_column
 from cytosae_toolkit.training.metrics import batch_metrics
-from cytosae_toolkit.training.state import load_checkpoint, latest_checkpoint, save_checkpoint
+from cytosae_toolkit.training.state import latest_checkpoint, load_checkpoint, save_checkpoint
 
 LIVE_TOKENS = 1024
 SECONDS_BETWEEN_CHECKPOINTS = 120.0

@@ -32,9 +32,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 _RENAMED = {".mlp.w12.": ".mlp.fc1.", ".mlp.w3.": ".mlp.fc2."}
 
 
-def build(
-    size: str, options: DinoBloomOptions, *, device: str = "auto", offline: bool = False
-) -> TimmBackbone:
+def build(size: str, options: DinoBloomOptions, *, device: str = "auto", offline: bool = False) -> TimmBackbone:
     """Create a DinoBloom backbone.
 
     Parameters
@@ -92,9 +90,7 @@ def timm_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     if any(name.startswith("backbone.") for name in weights):
         weights = {
-            name.removeprefix("backbone."): tensor
-            for name, tensor in weights.items()
-            if name.startswith("backbone.")
+            name.removeprefix("backbone."): tensor for name, tensor in weights.items() if name.startswith("backbone.")
         }
     return {_timm_name(name): tensor for name, tensor in weights.items() if name != "mask_token"}
 

@@ -68,7 +68,5 @@ def random_stains(pictures: torch.Tensor, generator: torch.Generator) -> torch.T
     soft = F.avg_pool2d(F.pad(light, (1, 1, 1, 1), mode="replicate"), 3, 1)
     soft = torch.where((torch.rand(n, 1, 1, 1, generator=generator) < 0.5), soft, 2 * soft - light)
     light = torch.where(torch.rand(n, 1, 1, 1, generator=generator) < 0.5, soft, light)
-    noise = (
-        torch.randn(light.shape[1:], generator=generator) * torch.rand(n, 1, 1, 1, generator=generator) * 0.03
-    )
+    noise = torch.randn(light.shape[1:], generator=generator) * torch.rand(n, 1, 1, 1, generator=generator) * 0.03
     return (light + noise).clamp(0, 1)

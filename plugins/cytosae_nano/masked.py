@@ -83,9 +83,7 @@ class MaskedAutoencoder(nn.Module):
         places = self.positions.expand(len(tokens), -1, -1)
         known = narrow[:, 1:] + _pick(places, visible)
         asked = holes + _pick(places, hidden)
-        return torch.as_tensor(
-            self.head(self.norm(self.block(torch.cat([narrow[:, :1], known, asked], 1))))[:, 1:]
-        )
+        return torch.as_tensor(self.head(self.norm(self.block(torch.cat([narrow[:, :1], known, asked], 1))))[:, 1:])
 
 
 def _pick(tokens: torch.Tensor, which: torch.Tensor) -> torch.Tensor:

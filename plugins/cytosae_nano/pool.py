@@ -19,9 +19,7 @@ from cytosae_toolkit.demo.photograph import expose
 POOL_SIZE = 160
 """Width and height of a pool picture in pixels."""
 
-REFERENCE = Laboratory(
-    "reference", (0.85, 0.9, 1.0, 0.95), (0.0, 0.0, 0.0), (245, 245, 245), 1.0, 0.06, 0.0, 0.0
-)
+REFERENCE = Laboratory("reference", (0.85, 0.9, 1.0, 0.95), (0.0, 0.0, 0.0), (245, 245, 245), 1.0, 0.06, 0.0, 0.0)
 """Even light, no noise, sharp: the stain in which the network has to picture what it sees."""
 
 _STAINS = 2

@@ -104,9 +104,7 @@ def _fill(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
     return np.asarray(mask.reshape(side, PATCH_SIZE, side, PATCH_SIZE).mean((1, 3)).ravel())
 
 
-def probe_masks(
-    features: Callable[[Pictures], Floats], n: int = 140, seed: int = 1_000_003
-) -> dict[str, float]:
+def probe_masks(features: Callable[[Pictures], Floats], n: int = 140, seed: int = 1_000_003) -> dict[str, float]:
     """Fit a logistic regression per mask on `n` generated crops and test it on `n` fresh ones.
 
     Parameters
@@ -133,9 +131,7 @@ def probe_masks(
     return scores
 
 
-def probe_classes(
-    features: Floats, labels: NDArray[Any], groups: NDArray[Any], folds: int = 5
-) -> tuple[float, float]:
+def probe_classes(features: Floats, labels: NDArray[Any], groups: NDArray[Any], folds: int = 5) -> tuple[float, float]:
     """Cross-validate a logistic regression of the cell class, each group on one side of every split.
 
     Parameters

@@ -24,13 +24,9 @@ class TimmOptions(Options):
     )
     untrained: bool = Field(False, description="Use random weights, for baselines and tests.")
     seed: int = Field(0, description="Seed of the random weights.", ge=0)
-    size: int | None = Field(
-        None, description="Input height and width in pixels; default: the model's own.", ge=1
-    )
+    size: int | None = Field(None, description="Input height and width in pixels; default: the model's own.", ge=1)
     mean: Channels | None = Field(None, description="Mean of the channels, 0 to 1; default: the model's own.")
-    std: Channels | None = Field(
-        None, description="Standard deviation of the channels; default: the model's own."
-    )
+    std: Channels | None = Field(None, description="Standard deviation of the channels; default: the model's own.")
     interpolation: Literal["bilinear", "bicubic"] | None = Field(
         None, description="How images are resized, always antialiased; default: the model's own."
     )

@@ -45,9 +45,7 @@ def build(options: TimmOptions, *, device: str = "auto", offline: bool = False) 
         fill_model(model, _without_wrapping(weights), str(options.checkpoint), ignore=_UNUSED)
     elif not options.untrained:
         model = _pretrained(options, model, offline)
-    return TimmBackbone(
-        model, _preprocessing(options, model), architecture=f"timm:{options.model}", device=device
-    )
+    return TimmBackbone(model, _preprocessing(options, model), architecture=f"timm:{options.model}", device=device)
 
 
 def _check_name(name: str) -> None:
@@ -79,12 +77,8 @@ def _pretrained(options: TimmOptions, model: nn.Module, offline: bool) -> nn.Mod
     try:
         return _create(options, pretrained=True)
     except Exception as error:
-        reason = (
-            str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
-        )
-        raise CytosaeError(
-            f"The weights of {options.model} could not be downloaded: {reason}.", _HINT
-        ) from error
+        reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+        raise CytosaeError(f"The weights of {options.model} could not be downloaded: {reason}.", _HINT) from error
 
 
 def _cached(model: Any) -> Path | None:
@@ -104,9 +98,7 @@ def _without_wrapping(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _preprocessing(options: TimmOptions, model: Any) -> Preprocessing:
     """Return the model's own preprocessing but for its crop, changed as the options say."""
     own = model.pretrained_cfg
-    interpolation = options.interpolation or (
-        "bilinear" if own.get("interpolation") == "bilinear" else "bicubic"
-    )
+    interpolation = options.interpolation or ("bilinear" if own.get("interpolation") == "bilinear" else "bicubic")
     return Preprocessing(
         size=tuple(model.patch_embed.img_size),
         mean=options.mean or tuple(own["mean"]),

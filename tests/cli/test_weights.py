@@ -74,9 +74,7 @@ def test_fetch_downloads_into_the_cache(mirror: None) -> None:
         (["fetch", "dinobloom-s"], "does not match its checksum"),
     ],
 )
-def test_what_goes_wrong_is_a_sentence_and_exit_code_2(
-    mirror: None, arguments: list[str], message: str
-) -> None:
+def test_what_goes_wrong_is_a_sentence_and_exit_code_2(mirror: None, arguments: list[str], message: str) -> None:
     result = run(*arguments)
     assert result.exit_code == 2
     assert message in " ".join(result.stderr.split())

@@ -11,8 +11,7 @@ SEEDS = range(12)
 @pytest.fixture(scope="module")
 def cells():
     return {
-        c: [generate_cell(c, np.random.default_rng([s, 1]), laboratory="pearl") for s in SEEDS]
-        for c in CELL_CLASSES
+        c: [generate_cell(c, np.random.default_rng([s, 1]), laboratory="pearl") for s in SEEDS] for c in CELL_CLASSES
     }
 
 
@@ -74,9 +73,7 @@ def test_eosinophil_granules_are_red_and_basophil_granules_dark(cells):
 
 
 def test_neutrophil_nuclei_have_two_to_five_lobes():
-    lobes = {
-        len(sample_white_cell("neutrophil", np.random.default_rng(s)).nucleus.shape.lobes) for s in range(60)
-    }
+    lobes = {len(sample_white_cell("neutrophil", np.random.default_rng(s)).nucleus.shape.lobes) for s in range(60)}
     assert lobes == {2, 3, 4, 5}
 
 

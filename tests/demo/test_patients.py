@@ -9,9 +9,7 @@ from cytosae_toolkit.errors import CytosaeError
 
 def _patients(n=50, confounding=0.0, diseases=tuple(DISEASES)):
     rng = np.random.default_rng(0)
-    return sample_patients(
-        n, rng, diseases=diseases, laboratories=tuple(LABORATORIES), confounding=confounding
-    )
+    return sample_patients(n, rng, diseases=diseases, laboratories=tuple(LABORATORIES), confounding=confounding)
 
 
 def test_five_diseases_with_shares_that_add_up():

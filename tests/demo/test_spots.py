@@ -13,10 +13,7 @@ def test_spots_lie_in_the_region_and_fill_it():
 
 
 def test_share_thins_the_spots_out():
-    n = [
-        len(scatter_spots(np.random.default_rng(0), Blob(0, 0, 5), 6.0, 1.0, 0.4, share))
-        for share in (1.0, 0.5)
-    ]
+    n = [len(scatter_spots(np.random.default_rng(0), Blob(0, 0, 5), 6.0, 1.0, 0.4, share)) for share in (1.0, 0.5)]
     assert 0.3 * n[0] < n[1] < 0.7 * n[0]
 
 

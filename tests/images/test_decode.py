@@ -46,14 +46,10 @@ LOSSLESS = {
     "tiff planar": tif(PICTURE.transpose(2, 0, 1), photometric="rgb", planarconfig="separate"),
     "tiff 16 bit": tif(WIDE, photometric="rgb"),
     "tiff 16 bit big-endian": tif(WIDE, photometric="rgb", byteorder=">"),
-    "tiff 12 bit camera": tif(
-        WIDE >> 4, photometric="rgb", extratags=[(281, "H", 3, (4095, 4095, 4095), True)]
-    ),
+    "tiff 12 bit camera": tif(WIDE >> 4, photometric="rgb", extratags=[(281, "H", 3, (4095, 4095, 4095), True)]),
     "tiff float": tif((PICTURE / 255).astype(np.float32), photometric="rgb"),
     "tiff opaque RGBA": pil(RGB.convert("RGBA"), "TIFF"),
-    "tiff undeclared fourth sample": tif(
-        np.dstack([PICTURE, GREY]), photometric="rgb", extrasamples=["unspecified"]
-    ),
+    "tiff undeclared fourth sample": tif(np.dstack([PICTURE, GREY]), photometric="rgb", extrasamples=["unspecified"]),
     "tiff of two pages": pil(RGB, "TIFF", save_all=True, append_images=[Image.new("RGB", (99, 99))]),
     "png opaque RGBA": pil(RGB.convert("RGBA"), "PNG"),
     "png, alpha all zero": pil(Image.fromarray(np.dstack([PICTURE, 0 * GREY])), "PNG"),
@@ -77,12 +73,7 @@ def png_16_bit(samples: np.ndarray) -> bytes:
     colour = 2 if samples.ndim == 3 else 0
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
     header = struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(rows))
-        + chunk(b"IEND", b"")
-    )
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 def test_png_of_16_bits_keeps_the_high_byte() -> None:

@@ -17,9 +17,7 @@ from cytosae_toolkit.images import ImageTable, holdout
 def table(**columns: list[str | None]) -> ImageTable:
     n = len(next(iter(columns.values())))
     frame = pd.DataFrame({"path": [f"{i}.png" for i in range(n)], "id": [f"id{i:03d}" for i in range(n)]})
-    return ImageTable(
-        frame.assign(**{name: pd.Series(c, dtype=object) for name, c in columns.items()}), Path("/"), "x"
-    )
+    return ImageTable(frame.assign(**{name: pd.Series(c, dtype=object) for name, c in columns.items()}), Path("/"), "x")
 
 
 @settings(max_examples=60, deadline=None)

@@ -119,9 +119,7 @@ def test_the_network_is_frozen_and_in_evaluation_mode() -> None:
 
 def test_bfloat16_keeps_the_residual_stream_in_float32(batch: torch.Tensor) -> None:
     exact = backbone().tokens(batch, 2)
-    rough = TimmBackbone(tiny(), SMALL, architecture="tiny", device="cpu", precision="bfloat16").tokens(
-        batch, 2
-    )
+    rough = TimmBackbone(tiny(), SMALL, architecture="tiny", device="cpu", precision="bfloat16").tokens(batch, 2)
     assert rough.dtype == torch.float32
     assert 0 < (rough - exact).abs().max() < 0.05 * exact.abs().max()
 

@@ -139,7 +139,9 @@ def test_nothing_in_a_hostile_file_is_executed(checkpoint, tmp_path, where):
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"# notes\n"], ids=["cut", "empty", "text"]
+    "damage",
+    [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"# notes\n"],
+    ids=["cut", "empty", "text"],
 )
 def test_a_damaged_file_is_a_sentence(checkpoint, tmp_path, damage):
     file = checkpoint()

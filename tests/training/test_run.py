@@ -87,7 +87,9 @@ def test_weights_of_another_size_are_one_sentence(run):
 def test_a_missing_plugin_says_what_to_install(run, kind):
     other = {"distribution": "lab-plugin", "version": "2.1", "name": "gated"}
     change_record(run, lambda record: record["plugins"][kind].update(other))
-    with pytest.raises(PluginError, match=r"'gated' of lab-plugin 2\.1, which is not installed.*pip install 'lab-plugin==2\.1'"):
+    with pytest.raises(
+        PluginError, match=r"'gated' of lab-plugin 2\.1, which is not installed.*pip install 'lab-plugin==2\.1'"
+    ):
         _ = load_run(run.path).sae if kind == "sae" else load_run(run.path).backbone()
 
 

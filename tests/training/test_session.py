@@ -14,7 +14,6 @@ from safetensors.torch import load_file
 from cytosae_toolkit.cache import cache_folder
 from cytosae_toolkit.errors import CytosaeError, NotFiniteError, PluginError
 from cytosae_toolkit.hookspecs import hookimpl
-from cytosae_toolkit.progress import Stopped
 from cytosae_toolkit.tokens import TokenStore, is_token_store
 from cytosae_toolkit.training import TrainConfig, load_run, session, train
 from cytosae_toolkit.training.events import Checkpointed, Ended, Started, Stepped
@@ -140,9 +139,9 @@ def test_no_group_is_on_both_sides(tiny_config, patients):
 def test_held_out_images_never_train(tiny_config, patients, tmp_path):
     first = train(tiny_config(images=str(patients), held_out=0.3))
     table = pd.read_csv(first.path / "images.csv")
-    for path in table["path"][table["split"] == "held-out"]:
-        file = first.path / path
-        Image.fromarray(np.random.default_rng(len(path)).integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(file)
+    for i, path in enumerate(table["path"][table["split"] == "held-out"]):
+        pixels = np.random.default_rng(100 + i).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(first.path / path)
     second = train(tiny_config(images=str(patients), held_out=0.3, out=tmp_path / "second"))
     assert weights(first.path) == weights(second.path)
     assert first.evaluation["train"] == second.evaluation["train"]
@@ -237,7 +236,10 @@ def test_a_kill_between_the_two_files_of_the_result_is_no_end(tiny_config, monke
     [
         ({"lr": 0.5}, r"started with lr = 0.0004, now lr = 0.5 is asked for"),
         ({"seed": 5}, "started with seed = 0, now seed = 5"),
-        ({"sae_options": {"ghost_grads": False}}, r"started with sae_options = \{\}, now sae_options = \{'ghost_grads'"),
+        (
+            {"sae_options": {"ghost_grads": False}},
+            r"started with sae_options = \{\}, now sae_options = \{'ghost_grads'",
+        ),
         ({"sae": "topk"}, "started with sae = 'relu-l1', now sae = 'topk'"),
         ({"expansion": 3.0}, r"started with expansion = 2.0, now expansion = 3.0"),
         ({"layer": 0}, "started with layer = -2, now layer = 0"),
@@ -389,7 +391,7 @@ def test_a_loss_that_is_not_finite_names_the_step(tiny_config, tmp_path):
 
 
 def test_stopping_while_tokens_are_read_keeps_what_is_complete(tiny_config, tmp_path):
-    with pytest.raises(Stopped):
+    with pytest.raises(KeyboardInterrupt, match="kept"):
         train(tiny_config(), stop=lambda: True)
     assert not (tmp_path / "run").exists()
     assert train(tiny_config(), resume=True).completed

@@ -98,7 +98,9 @@ def test_a_full_disk_keeps_the_last_state(pair, tmp_path, monkeypatch):
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["step-00000003"]
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"nonsense" * 9])
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"nonsense" * 9]
+)
 def test_a_damaged_checkpoint_is_a_sentence(pair, tmp_path, damage):
     checkpoint = save_checkpoint(tmp_path, 3, *pair())
     file = checkpoint.path / "state.safetensors"

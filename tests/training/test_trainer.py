@@ -221,7 +221,11 @@ def test_dead_share_counts_latents_silent_for_the_window(toy):
 
 
 def test_generators_differ_by_seed_and_step():
-    draws = {(seed, step): float(torch.rand((), generator=step_generator(seed, step))) for seed in (0, 1) for step in (0, 1, 2**32 - 1)}
+    draws = {
+        (seed, step): float(torch.rand((), generator=step_generator(seed, step)))
+        for seed in (0, 1)
+        for step in (0, 1, 2**32 - 1)
+    }
     assert len(set(draws.values())) == 6
     assert draws[1, 1] == float(torch.rand((), generator=step_generator(1, 1)))
 

@@ -135,8 +135,7 @@ def test_images_are_resized_bilinearly_and_normalised_as_imagenet(backbone: Timm
 def test_every_tensor_of_every_size_has_its_place(size: str) -> None:
     width, depth = SIZES[size]
     published = {
-        name: torch.empty(shape, device="meta")
-        for name, shape in dinov2_shapes(width, depth, size == "g").items()
+        name: torch.empty(shape, device="meta") for name, shape in dinov2_shapes(width, depth, size == "g").items()
     }
     renamed = {name: tuple(tensor.shape) for name, tensor in timm_names(published).items()}
     wanted = {name: tuple(tensor.shape) for name, tensor in empty_model(size).state_dict().items()}
@@ -154,9 +153,7 @@ class SwiGLUBlock(nn.Module):
         return F.linear(x, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
 
     def norm(self, x: Tensor, name: str) -> Tensor:
-        return F.layer_norm(
-            x, (self.width,), self.weights[f"{name}.weight"], self.weights[f"{name}.bias"], 1e-6
-        )
+        return F.layer_norm(x, (self.width,), self.weights[f"{name}.weight"], self.weights[f"{name}.bias"], 1e-6)
 
     def forward(self, x: Tensor) -> Tensor:
         n_images, n_tokens, _ = x.shape
@@ -187,16 +184,10 @@ def test_the_giants_gated_blocks_compute_what_dinov2_does() -> None:
         mlp_ratio=2 * hidden / width,
     )
     fill_model(model, timm_names(weights), "giant")
-    block = {
-        name.removeprefix("blocks.0."): tensor
-        for name, tensor in weights.items()
-        if name.startswith("blocks.0.")
-    }
+    block = {name.removeprefix("blocks.0."): tensor for name, tensor in weights.items() if name.startswith("blocks.0.")}
     x = torch.randn(2, 257, width)
     with torch.no_grad():
-        torch.testing.assert_close(
-            model.eval().blocks[0](x), SwiGLUBlock(width, heads, block)(x), atol=1e-5, rtol=1e-4
-        )
+        torch.testing.assert_close(model.eval().blocks[0](x), SwiGLUBlock(width, heads, block)(x), atol=1e-5, rtol=1e-4)
 
 
 def test_a_plain_dinov2_state_dict_is_read_too(
@@ -244,9 +235,7 @@ def test_absent_weights_say_how_to_get_them() -> None:
         build_s(DinoBloomOptions(), device="cpu", offline=True)
 
 
-def test_cached_weights_are_used(
-    checkpoint: Path, backbone: TimmBackbone, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cached_weights_are_used(checkpoint: Path, backbone: TimmBackbone, monkeypatch: pytest.MonkeyPatch) -> None:
     import cytosae_dinobloom
 
     digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()

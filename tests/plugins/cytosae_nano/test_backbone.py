@@ -49,14 +49,10 @@ def test_shape() -> None:
 
 def test_untrained_weights_follow_the_seed() -> None:
     assert untrained(seed=1).fingerprint == untrained(seed=1).fingerprint
-    assert (
-        len({untrained().fingerprint, untrained(seed=1).fingerprint, untrained(crop=True).fingerprint}) == 3
-    )
+    assert len({untrained().fingerprint, untrained(seed=1).fingerprint, untrained(crop=True).fingerprint}) == 3
 
 
-def test_half_precision_weights_are_computed_with_in_float32(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_half_precision_weights_are_computed_with_in_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state = {name: tensor.half() for name, tensor in architecture.build().state_dict().items()}
     save_file(state, tmp_path / "nano.safetensors")
     monkeypatch.setattr(backbone, "WEIGHTS", tmp_path / "nano.safetensors")

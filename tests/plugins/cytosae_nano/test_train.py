@@ -75,7 +75,5 @@ def test_run_prints_progress_and_writes_the_weights(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_command_says_what_it_takes():
-    done = subprocess.run(
-        [sys.executable, "-m", "cytosae_nano.train", "--help"], capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-m", "cytosae_nano.train", "--help"], capture_output=True, text=True)
     assert done.returncode == 0 and "--out" in done.stdout and "--steps" in done.stdout

@@ -91,9 +91,7 @@ def test_untrained_weights_follow_the_seed_and_leave_the_generator_alone() -> No
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth", ".bin"])
-def test_local_checkpoints_in_every_format(
-    tmp_path: Path, state: dict[str, torch.Tensor], suffix: str
-) -> None:
+def test_local_checkpoints_in_every_format(tmp_path: Path, state: dict[str, torch.Tensor], suffix: str) -> None:
     path = tmp_path / f"w{suffix}"
     if suffix == ".safetensors":
         save_file(state, path)
@@ -114,9 +112,7 @@ def test_local_checkpoints_in_every_format(
 def test_checkpoints_that_do_not_fit(
     tmp_path: Path, state: dict[str, torch.Tensor], change: dict[str, torch.Tensor | None], message: str
 ) -> None:
-    save_file(
-        {name: value for name, value in {**state, **change}.items() if value is not None}, tmp_path / "w"
-    )
+    save_file({name: value for name, value in {**state, **change}.items() if value is not None}, tmp_path / "w")
     with pytest.raises(CytosaeError, match=message):
         build(TimmOptions(model=TINY, checkpoint=tmp_path / "w"), device="cpu")
 
@@ -169,9 +165,7 @@ def test_a_failing_download_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> No
         return create(name, **arguments)
 
     monkeypatch.setattr(timm, "create_model", failing)
-    with pytest.raises(
-        CytosaeError, match=r"could not be downloaded: We couldn't connect\. .*checkpoint=PATH"
-    ):
+    with pytest.raises(CytosaeError, match=r"could not be downloaded: We couldn't connect\. .*checkpoint=PATH"):
         build(TimmOptions(model=TINY), device="cpu")
 
 
