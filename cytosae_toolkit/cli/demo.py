@@ -70,7 +70,7 @@ def _check_folder(out: Path, *, force: bool) -> None:
 
     if not out.exists():
         return
-    if not out.is_dir() or any(entry.name not in CONTENTS and entry.name[0] != "." for entry in out.iterdir()):
+    if not out.is_dir() or any(entry.name not in CONTENTS for entry in out.iterdir() if entry.name[0] != "."):
         raise CytosaeError(f"{out} exists and holds other things than a demonstration.", "Choose another --out.")
     if force:
         shutil.rmtree(out)

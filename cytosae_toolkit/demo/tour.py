@@ -85,6 +85,7 @@ class Tour:
             "tokens": self.out / "tokens",
             "expansion": 8.0,
             "steps": 600,
+            "lr": 1e-3,
             "log_every": 20,
             "seed": self.seed,
         }

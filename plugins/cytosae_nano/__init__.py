@@ -34,5 +34,8 @@ def cytosae_backbones() -> Iterable[BackboneSpec]:
             weights_license="MIT",
             citation="cytosae-toolkit",
             demonstration=True,
+            sae_defaults={"relu-l1": {"l1_coefficient": 1e-3}},
+            d_model=192,
+            layers=6,
         )
     ]

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import json
+from functools import partial
+
+import pytest
+from typer.testing import CliRunner
+
+from cytosae_toolkit.cli.main import app
+from cytosae_toolkit.demo import tour
+
+SMALL = {"steps": 6, "expansion": 1.0, "batch_tokens": 512, "init_tokens": 512}
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setattr(tour, "Tour", partial(tour.Tour, n_images=24, n_fresh=12, training=SMALL))
+
+
+def demo(*arguments: str):
+    return CliRunner().invoke(app, ["demo", *arguments])
+
+
+def test_demo_makes_what_it_names_and_says_what_to_try_next(small, tmp_path):
+    out = tmp_path / "demo"
+    result = demo("--out", str(out), "--quiet")
+    assert result.exit_code == 0, result.output
+    for name in ("concepts.png", "training.png", "localisation.csv", "field.png", "smears", "run"):
+        assert (out / name).exists()
+        assert str(out / name) in result.stdout
+    for word in ("nucleus", "granules", "red cells", "auer rods", "Try next:", "cytosae-toolkit evaluate"):
+        assert word in result.stdout
+    again = demo("--out", str(out))
+    assert again.exit_code == 2
+    assert "is complete" in again.output
+    replaced = demo("--out", str(out), "--force", "--json")
+    assert replaced.exit_code == 0, replaced.output
+    assert {row["mask"] for row in json.loads(replaced.stdout)["localisation"]} >= {"nucleus", "auer_rods"}
+
+
+def test_demo_touches_no_foreign_folder(small, tmp_path):
+    (tmp_path / "letter.txt").write_text("do not lose me")
+    for options in ((), ("--force",)):
+        result = demo("--out", str(tmp_path), *options)
+        assert result.exit_code == 2
+        assert "holds other things" in result.output
+    assert (tmp_path / "letter.txt").exists()
