@@ -185,7 +185,7 @@ def _options(prepared: Prepared) -> str:
 def _list_skipped(skipped: list[dict[str, str]]) -> None:
     if not skipped:
         return
-    note(f"Skipped   {len(skipped)} images that cannot be read:")
+    note(f"Skipped   {len(skipped)} images:")
     for item in skipped[:10]:
         note(f"          {item['path']}: {item['reason']}")
     if len(skipped) > 10:

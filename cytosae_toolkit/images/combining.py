@@ -48,7 +48,7 @@ def read_image_sets(
 def combine(tables: Sequence[ImageTable]) -> ImageTable:
     """Join tables row by row; paths become absolute."""
     keys = [key for table in tables for key in table.content_keys()]
-    frame = pd.concat([_absolute(table) for table in tables], ignore_index=True)
+    frame = _none_where_missing(pd.concat([_absolute(table) for table in tables], ignore_index=True))
     first = ~pd.Series(keys).duplicated()
     again = [Skipped(path, "the same image stands in an earlier source") for path in frame["path"][~first]]
     frame, keys = frame[first], [key for key, keep in zip(keys, first, strict=True) if keep]
@@ -62,6 +62,12 @@ def combine(tables: Sequence[ImageTable]) -> ImageTable:
     source = ", ".join(table.source for table in tables)
     n_ignored = sum(table.n_ignored for table in tables)
     return ImageTable(frame, Path("/"), source, skipped=skipped, n_ignored=n_ignored, keys=keys)
+
+
+def _none_where_missing(frame: pd.DataFrame) -> pd.DataFrame:
+    """Put None, as everywhere in image tables, where a source lacks a column of another; pandas puts NaN there."""
+    text = [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name])]
+    return frame.assign(**{name: frame[name].astype(object).where(frame[name].notna(), None) for name in text})
 
 
 def _absolute(table: ImageTable) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from cytosae_toolkit.errors import CytosaeError
+from cytosae_toolkit.images import split_units
 from cytosae_toolkit.images.combining import read_image_sets
 
 
@@ -71,6 +72,16 @@ def test_boxes_stay_whole_numbers_and_missing_ones_missing(two):
     assert found.box(0) == (2, 3, 20, 30)
     assert found.box(1) is None
     assert found.read(0).shape == (27, 18, 3)
+
+
+def test_images_without_a_patient_are_not_one_patient(two):
+    table = two[0] / "cells.csv"
+    pd.DataFrame({"path": ["blast/blast-00.png"], "patient": ["P1"]}).to_csv(table, index=False)
+    found = read_image_sets([table, two[1]])
+    assert found.frame["patient"].tolist() == ["P1"] + [None] * 12
+    units, kind = split_units(found)
+    assert kind == "patient"
+    assert len(set(units)) == 13
 
 
 def test_masks_stay_beside_their_images(two):

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cytosae_toolkit.cache import cache_folder
+from cytosae_toolkit.cli.main import app
+from cytosae_toolkit.tokens import is_token_store
+from cytosae_toolkit.training import train
+
+pytestmark = pytest.mark.usefixtures("no_loggers", "no_trials")
+
+
+@pytest.fixture
+def run(tiny_config):
+    return train(tiny_config(held_out=0.0, steps=5))
+
+
+def evaluate(*arguments: object):
+    return CliRunner().invoke(app, ["evaluate", *(str(argument) for argument in arguments), "--device", "cpu"])
+
+
+def test_it_shows_all_tokens_beside_patches(run, tiny_images):
+    result = evaluate(run.path, tiny_images)
+    assert result.exit_code == 0, result.output
+    assert "24 images, 120 tokens" in result.stdout
+    for word in ("FVU", "L0", "never fired", "shrinkage", "density", "patches"):
+        assert word in result.stdout
+    assert "Measuring" in result.stderr
+    assert evaluate(run.path, tiny_images, "--quiet").stderr == ""
+
+
+def test_json_is_what_training_found_on_the_same_images(run, tiny_images):
+    found = json.loads(evaluate(run.path, tiny_images, "--json").stdout)
+    expected = run.evaluation["train"]
+    assert {name: found[name] for name in expected} == expected
+
+
+def test_skipped_images_are_named(run, tiny_images, tmp_path):
+    images = Path(shutil.copytree(tiny_images, tmp_path / "images"))
+    (images / "blast" / "broken.png").write_bytes(b"nonsense")
+    assert "broken.png: it is not a" in evaluate(run.path, images).stderr
+    strict = evaluate(run.path, images, "--strict")
+    assert strict.exit_code == 2
+    assert "broken.png" in strict.stderr
+
+
+def test_where_tokens_are_kept(run, tiny_images, tmp_path):
+    shutil.rmtree(cache_folder() / "tokens")
+    assert evaluate(run.path, tiny_images, "--no-token-store").exit_code == 0
+    assert not (cache_folder() / "tokens").exists()
+    assert evaluate(run.path, tiny_images, "--tokens", tmp_path / "store").exit_code == 0
+    assert is_token_store(tmp_path / "store")
+
+
+def test_bad_input_is_one_sentence(run, tiny_images, tmp_path):
+    for arguments, message in (
+        ((tmp_path / "absent", tiny_images), "is not a run"),
+        ((tiny_images, tiny_images), "has no config.json"),
+        ((run.path, tmp_path / "absent"), "does not exist"),
+        ((run.path, tiny_images, "--map", "path=file"), "--map"),
+    ):
+        result = evaluate(*arguments)
+        assert result.exit_code == 2, result.output
+        assert message in result.stderr
+
+
+def test_an_unfinished_run_says_how_to_go_on(run, tiny_images):
+    (run.path / "evaluation.json").unlink()
+    result = evaluate(run.path, tiny_images)
+    assert result.exit_code == 2
+    assert "--resume" in result.stderr
