@@ -40,7 +40,7 @@ def patch_coverage(mask: NDArray[np.bool_], boxes: NDArray[np.float64]) -> NDArr
     x0, y0, x1, y1 = boxes.T
     corners = _at(integral, y1, x1) - _at(integral, y0, x1) - _at(integral, y1, x0) + _at(integral, y0, x0)
     area = np.maximum((x1 - x0) * (y1 - y0), np.finfo(float).tiny)
-    return np.clip(corners / area, 0.0, 1.0)
+    return np.asarray(np.clip(corners / area, 0.0, 1.0))
 
 
 def _at(integral: NDArray[np.float64], y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:

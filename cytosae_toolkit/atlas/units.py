@@ -89,7 +89,7 @@ def dimension_units(center: NDArray[np.floating[Any]]) -> Units:
 
     def activations(tokens: NDArray[np.float32], image: object, boxes: object) -> NDArray[np.float32]:
         centered = tokens - middle
-        return np.maximum(np.concatenate([centered, -centered], axis=1), 0)
+        return np.asarray(np.maximum(np.concatenate([centered, -centered], axis=1), 0))
 
     return activations
 

@@ -133,14 +133,13 @@ class Demonstration:
             rows += [_table_row(mask, name, found) for mask, found in zip(MASKS, measured, strict=True)]
         return pd.DataFrame(rows).sort_values("mask", key=lambda c: c.map(list(MASKS).index), kind="stable")
 
-    def clearest(self, n: int) -> list[tuple[int, str]]:
-        """Return the chosen latents of the reported masks, then the best matches among the others."""
-        match = self.overlap.match()
-        found = [(self.overlap.best(MASKS.index(name)), name) for name in REPORTED]
-        order = np.argsort(-match.max(axis=1), kind="stable")
-        taken = {latent for latent, _ in found}
-        others = [(int(s), MASKS[int(match[s].argmax())]) for s in order if int(s) not in taken]
-        return found + others[:n]
+    def clearest(self) -> list[tuple[int, str]]:
+        """Return for each structure the latent that fits it best: reported structures first, no latent twice."""
+        names = [*REPORTED, *(name for name in MASKS if name not in REPORTED)]
+        found: dict[int, str] = {}
+        for name in names:
+            found.setdefault(self.overlap.best(MASKS.index(name)), name)
+        return list(found.items())
 
     def references(self, latents: list[int], n: int) -> dict[int, list[tuple[int, NDArray[np.float32]]]]:
         """Return for each latent the rows and heat maps of the images with the largest mean activation.

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["REPORTED", "Demonstration", "Finding", "Tour", "generate", "run_tour"]
 
 FRESH_SEED = 1_000_003
-CLEAREST = 4
 REFERENCES = 4
 IMAGES_PER_PATIENT = 12
 
@@ -45,7 +44,7 @@ class Finding:
     table : pandas.DataFrame
         Localisation of the chosen unit of each kind in each mask, on fresh images.
     clearest : list of (int, str)
-        Latents that match a mask best, with the mask's name.
+        The latent that fits each structure best, with the structure's name.
     files : list of Path
         Figures and tables.
     """
@@ -105,7 +104,7 @@ def describe(tour: Tour, run: Run, progress: Progress = SILENT) -> Finding:
     with progress.task("Comparing latents with masks", 3, "figures") as task:
         table = demonstration.localise()
         task.advance()
-        clearest = demonstration.clearest(CLEAREST)
+        clearest = demonstration.clearest()
         files = save_figure(training_curves(run.metrics, run.evaluation), tour.out / "training.png", run.metrics)
         task.advance()
         files += save_figure(_montage(demonstration, clearest), tour.out / "concepts.png", dpi=130)

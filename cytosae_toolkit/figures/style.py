@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E0
 COLORS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
 SUFFIXES = (".png", ".pdf", ".svg")
 
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -37,8 +37,9 @@ _SETTINGS = {
 def figure_style() -> Iterator[None]:
     """Apply the look within a block."""
     import matplotlib as mpl
+    from cycler import cycler
 
-    with mpl.rc_context({**_SETTINGS, "axes.prop_cycle": mpl.cycler(color=COLORS)}):
+    with mpl.rc_context({**_SETTINGS, "axes.prop_cycle": cycler(color=COLORS)}):
         yield
 
 

@@ -1,4 +1,4 @@
-"""Building blocks that variants of sparse autoencoders share: centre of the data, decoder constraint, initialisation."""
+"""What variants of sparse autoencoders share: centre of the data, decoder constraint, initialisation."""
 
 from __future__ import annotations
 

@@ -25,10 +25,7 @@ IMAGES_AT_ONCE = 16
 
 
 class TokenImages(Protocol):
-    """The tokens of an image set, image by image."""
-
-    n_tokens: int
-    d_model: int
+    """The tokens of an image set, image by image: a view of a token store, or one that computes them."""
 
     def __len__(self) -> int:
         """Return the number of images."""

@@ -330,12 +330,13 @@ def measure(
     for images in chunks():
         is_patch = torch.zeros(images.shape[:2], dtype=torch.bool)
         is_patch[:, prefix_tokens:] = True
-        for tokens, chosen in zip(_flat(images).split(at_once), is_patch.reshape(-1).split(at_once), strict=True):
-            x = tokens.to(device)
+        flat, flags = _flat(images), is_patch.reshape(-1)
+        for start in range(0, len(flat), at_once):
+            x = flat[start : start + at_once].to(device)
             latents = sae.encode(x)
             x_hat = sae.decode(latents)
             everything.update(x, latents, x_hat)
-            mask = chosen.to(device)
+            mask = flags[start : start + at_once].to(device)
             patches.update(x[mask], latents[mask], x_hat[mask])
     return Measured(everything.compute(), patches.compute())
 

@@ -146,7 +146,8 @@ class Plan:
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON-compatible values, those of `sizes` among them."""
         values = asdict(self)
-        return values | values.pop("sizes")
+        sizes: dict[str, Any] = values.pop("sizes")
+        return values | sizes
 
     def lines(self) -> list[str]:
         """Return the plan in sentences for a person."""

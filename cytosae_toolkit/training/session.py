@@ -30,6 +30,7 @@ from cytosae_toolkit.training.events import Checkpointed, Ended, Started, Steppe
 from cytosae_toolkit.training.provenance import check_resumable, images_digest, software_versions
 from cytosae_toolkit.training.run import FORMAT, VERSION, Run, is_run, load_run
 from cytosae_toolkit.training.trainer import DEAD_WINDOW, Schedule, Trainer, dead_share, step_generator
+from cytosae_toolkit.weights import show_downloads
 
 if TYPE_CHECKING:
     from cytosae_toolkit._plugin_parts import Part
@@ -173,7 +174,8 @@ def prepare(
     device = resolve_device(config.device)
     precision = resolve_precision(config.precision, device)
     table = read_image_sets(config.images, map=config.map, allow_outside=config.allow_outside, strict=config.strict)
-    backbone = build_backbone(chosen_backbone.part, chosen_backbone.options, device=device, offline=config.offline)
+    with show_downloads(progress):
+        backbone = build_backbone(chosen_backbone.part, chosen_backbone.options, device=device, offline=config.offline)
     layer = backbone.resolve_layer(config.layer)
     images = readable_images(config, table, backbone, layer, progress)
     split = holdout(images, config.held_out, config.seed)

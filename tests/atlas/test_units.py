@@ -87,7 +87,9 @@ def test_masked_images_lay_patches_over_masks(tiny_images, tiny_backbone):
             return 2
 
         def read(self, indices):
-            return np.arange(5, dtype=np.float16)[None, :, None] + 10 * np.asarray(indices)[:, None, None] + np.zeros(64)
+            return (
+                np.arange(5, dtype=np.float16)[None, :, None] + 10 * np.asarray(indices)[:, None, None] + np.zeros(64)
+            )
 
     mask = np.zeros((32, 32), dtype=bool)
     mask[:16, :16] = True

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from cytosae_toolkit.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("no_loggers", "no_trials")
 
-TINY = "--steps 20 --batch-tokens 32 --expansion 2 --log-every 5 --device cpu --backbone timm".split()
+TINY = shlex.split("--steps 20 --batch-tokens 32 --expansion 2 --log-every 5 --device cpu --backbone timm")
 
 
 @pytest.fixture
@@ -89,11 +90,12 @@ def test_dry_run_writes_nothing(train, tmp_path):
 
 
 def test_options_reach_the_configuration(train, tmp_path):
-    options = (
-        "--layer 1 --sae topk -S k=4 --steps 4 --batch-tokens 16 --lr 0.002 --warmup-steps 2 --lr-decay 0.5 "
-        "--held-out 0.25 --seed 3 --log-every 2 --checkpoint-every 2 --workers 1 --token-dtype float32 "
-        "--precision float32 --strict --offline --allow-outside --no-token-store"
-    ).split()
+    options = shlex.split(
+        "--layer 1 --sae topk -S k=4 --steps 4 --batch-tokens 16 --lr 0.002 --warmup-steps 2 "
+        "--lr-decay 0.5 --held-out 0.25 --seed 3 --log-every 2 --checkpoint-every 2 --workers 1 "
+        "--token-dtype float32 --precision float32 --strict --offline --allow-outside "
+        "--no-token-store"
+    )
     assert train(*options).exit_code == 0
     config = load_run(tmp_path / "run").config
     expected = {
@@ -107,7 +109,7 @@ def test_options_reach_the_configuration(train, tmp_path):
 
 def test_the_number_of_latents_may_be_said(train, tiny_backbone, tmp_path):
     backbone = [part for name, value in tiny_backbone.items() for part in ("-B", f"{name}={value}")]
-    options = "--backbone timm --device cpu --steps 1 --latents 77 --batch-images 2".split()
+    options = shlex.split("--backbone timm --device cpu --steps 1 --latents 77 --batch-images 2")
     assert train(*options, *backbone, tiny=False).exit_code == 0
     run = load_run(tmp_path / "run")
     assert run.record["d_sae"] == 77
@@ -116,8 +118,8 @@ def test_the_number_of_latents_may_be_said(train, tiny_backbone, tmp_path):
 
 def test_preset_file_and_options(train, tmp_path):
     (tmp_path / "settings.yaml").write_text("batch_images: 4\nlr: 1e-3\nsae_options: {dead_feature_window: 9}\n")
-    backbone = "--backbone timm -B model=test_vit -B untrained=true -B size=32".split()
-    options = ["--preset", "paper", "--config", str(tmp_path / "settings.yaml"), "--steps", "3", "--expansion", "1"]
+    backbone = shlex.split("--backbone timm -B model=test_vit -B untrained=true -B size=32")
+    options = [*shlex.split("--preset paper --steps 3 --expansion 1 --config"), str(tmp_path / "settings.yaml")]
     assert train(*options, *backbone, "--device", "cpu", tiny=False).exit_code == 0
     run = load_run(tmp_path / "run")
     assert (run.config["batch_images"], run.config["batch_tokens"], run.config["lr"]) == (4, None, 1e-3)
@@ -131,7 +133,7 @@ def test_preset_file_and_options(train, tmp_path):
 
 
 def test_a_demonstration_backbone_is_never_silent(train, tmp_path):
-    options = "--backbone nano -B untrained=true --steps 1 --expansion 1 --device cpu --dry-run".split()
+    options = shlex.split("--backbone nano -B untrained=true --steps 1 --expansion 1 --device cpu --dry-run")
     assert "demonstration backbone" in train(*options, tiny=False).stderr
 
 
@@ -258,7 +260,8 @@ def test_bad_images_are_one_sentence(train, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("steps: [1", "not readable YAML"), ("- 1", "not a mapping"), ("stepz: 3", "Did you mean steps")]
+    ("text", "message"),
+    [("steps: [1", "not readable YAML"), ("- 1", "not a mapping"), ("stepz: 3", "Did you mean steps")],
 )
 def test_a_bad_file_is_one_sentence(train, tmp_path, text, message):
     (tmp_path / "settings.yaml").write_text(text)
