@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from cytosae_toolkit.cache import cache_folder
 from cytosae_toolkit.errors import CytosaeError, NotFiniteError, PluginError
 from cytosae_toolkit.hookspecs import hookimpl
+from cytosae_toolkit.progress import SILENT
 from cytosae_toolkit.tokens import TokenStore, is_token_store
 from cytosae_toolkit.training import TrainConfig, load_run, session, train
 from cytosae_toolkit.training.events import Checkpointed, Ended, Started, Stepped
@@ -84,7 +85,8 @@ def test_the_evaluation_says_how_good_it_is(tiny_config):
 def test_what_was_left_open_is_recorded_with_its_origin(tiny_config):
     run = train(tiny_config(expansion=None, batch_tokens=None))
     assert (run.config["d_sae"], run.config["expansion"], run.config["batch_tokens"]) == (512, 8.0, 22 * 5)
-    assert (run.config["lr"], run.config["warmup_steps"], run.config["precision"]) == (4e-4, 1, "float32")
+    recommended = type(run.sae).recommended_lr
+    assert (run.config["lr"], run.config["warmup_steps"], run.config["precision"]) == (recommended, 1, "float32")
     origins = run.record["origins"]
     assert set(origins) == set(TrainConfig.model_fields)
     assert [origins[name] for name in ("steps", "expansion", "batch_tokens", "lr", "seed")] == [
@@ -108,7 +110,20 @@ def test_options_that_the_backbone_was_tuned_for_apply_unless_given(tiny_config,
 def test_demonstration_backbones_are_stamped(tiny_config):
     assert not train(tiny_config(steps=1)).demonstration
     nano = tiny_config(backbone="nano", backbone_options={"untrained": True}, steps=1, expansion=1.0)
-    assert train(nano, force=True).demonstration
+    run = train(nano, force=True)
+    assert run.demonstration
+    assert TokenStore.open(Path(run.record["token_store"])).identity.demonstration
+
+
+def test_the_sae_starts_on_tokens_drawn_with_the_runs_seed(tiny_config):
+    starts = []
+    for seed in (0, 0, 1):
+        prepared = session.prepare(tiny_config(seed=seed, init_tokens=7))
+        sae = prepared.create_sae()
+        session.initialize(sae, session.open_tokens(prepared, SILENT), prepared.config)
+        starts.append(sae.b_dec.detach())  # the centre of the sample: no other randomness is in it
+    assert torch.equal(starts[0], starts[1])
+    assert not torch.allclose(starts[0], starts[2])
 
 
 def test_the_same_seed_gives_the_same_run(tiny_config, tmp_path):

@@ -93,6 +93,19 @@ def test_another_seed_is_another_training(trainer):
     assert state_of(first) != state_of(second)
 
 
+def test_each_step_gets_its_own_generator(trainer):
+    trained, drawn = trainer(steps=4), []
+    real = trained.sae.loss
+
+    def loss(tokens, context):
+        drawn.append((context.step, float(torch.rand((), generator=context.generator))))
+        return real(tokens, context)
+
+    trained.sae.loss = loss
+    trained.fit()
+    assert drawn == [(step, float(torch.rand((), generator=step_generator(3, step)))) for step in range(4)]
+
+
 def test_warm_up_is_linear_and_decay_reaches_zero_after_the_last_step():
     schedule = Schedule(steps=100, lr=2.0, warmup_steps=10, lr_decay=0.2, seed=0, log_every=1)
     rates = [schedule.rate(step) for step in range(100)]
