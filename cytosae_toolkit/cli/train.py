@@ -29,7 +29,7 @@ from cytosae_toolkit.cli.common import (
 
 if TYPE_CHECKING:
     from cytosae_toolkit.training import Run
-    from cytosae_toolkit.training.session import Prepared
+    from cytosae_toolkit.training.preparing import Prepared
 
 DATA, MODEL, LEARNING, RUNNING = "Images", "What is learned", "How it is learned", "Running"
 
@@ -155,8 +155,8 @@ def train(
 def _prepare(given: dict[str, Any], preset: str | None, file: Path | None, *, resume: bool, quiet: bool) -> Prepared:
     from cytosae_toolkit.cli.progress import progress_for
     from cytosae_toolkit.training.config import merge
+    from cytosae_toolkit.training.preparing import prepare
     from cytosae_toolkit.training.provenance import check_resumable
-    from cytosae_toolkit.training.session import prepare
 
     config, origins = merge(given, preset=preset, file=file)
     if resume:

@@ -32,6 +32,9 @@ class Backbone(ABC):
         Number of transformer blocks.
     fingerprint : str
         Hexadecimal hash of the weights and of the preprocessing: equal fingerprints give equal tokens.
+    precision : str
+        ``"float32"``, ``"tf32"`` or ``"bfloat16"``, of matrix products. Whoever extracts tokens sets it, and runs
+        `tokens` within the autocast that it names; a backbone with an autocast of its own must follow it.
     """
 
     d_model: int
@@ -40,6 +43,7 @@ class Backbone(ABC):
     prefix_tokens: int
     layers: int
     fingerprint: str
+    precision: str = "float32"
 
     @property
     def n_patches(self) -> int:

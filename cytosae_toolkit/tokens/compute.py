@@ -92,6 +92,7 @@ class TokenComputer:
         workers: int | None = None,
     ) -> None:
         self.backbone = backbone
+        self.backbone.precision = identity.precision
         self.identity = identity
         self.device = device or device_of(backbone)
         self.batch_size = batch_size or (CPU_BATCH if self.device == "cpu" else GPU_BATCH)

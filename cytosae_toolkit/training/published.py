@@ -17,8 +17,9 @@ from cytosae_toolkit.interfaces.backbone import Backbone
 from cytosae_toolkit.plugins import Part, build_backbone, build_sae, registry
 from cytosae_toolkit.safe_load import load_with_inert_classes
 from cytosae_toolkit.training.provenance import software_versions
+from cytosae_toolkit.training.recording import publish
 from cytosae_toolkit.training.run import FORMAT, VERSION, Run, load_run
-from cytosae_toolkit.training.session import check_output, publish, remove_run
+from cytosae_toolkit.training.session import check_output, remove_run
 
 BACKBONES = {
     "dinov2_vits14": "dinobloom-s",

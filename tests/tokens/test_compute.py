@@ -122,3 +122,11 @@ def test_bfloat16_differs_and_is_still_rounded_to_the_token_type():
     high = _run(Images(range(8)), 8)[0]
     assert low.tokens.dtype == np.float16
     assert 0 < np.abs(low.tokens - high.tokens).max() < 0.2
+
+
+def test_the_backbone_computes_in_the_precision_that_the_store_records():
+    backbone = Matrix()
+    TokenComputer(backbone, TokenIdentity.of(backbone, 0, precision="bfloat16"))
+    assert backbone.precision == "bfloat16"
+    TokenComputer(backbone, TokenIdentity.of(backbone, 0))
+    assert backbone.precision == "float32"

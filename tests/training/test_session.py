@@ -16,7 +16,8 @@ from cytosae_toolkit.errors import CytosaeError, NotFiniteError, PluginError
 from cytosae_toolkit.hookspecs import hookimpl
 from cytosae_toolkit.progress import SILENT
 from cytosae_toolkit.tokens import TokenStore, is_token_store
-from cytosae_toolkit.training import TrainConfig, load_run, session, train
+from cytosae_toolkit.training import TrainConfig, load_run, recording, session, train
+from cytosae_toolkit.training import plan as planning
 from cytosae_toolkit.training.events import Checkpointed, Ended, Started, Stepped
 from cytosae_toolkit.training.run import is_run
 from cytosae_toolkit.training.trainer import Interrupted, Trainer
@@ -98,7 +99,8 @@ def test_what_was_left_open_is_recorded_with_its_origin(tiny_config):
 
 def test_options_that_the_backbone_was_tuned_for_apply_unless_given(tiny_config, monkeypatch):
     tuned = {"l1_coefficient": 0.5}
-    monkeypatch.setattr(session, "tuned_options", lambda backbone, sae: tuned)
+    monkeypatch.setattr("cytosae_toolkit.training.preparing.tuned_options", lambda backbone, sae: tuned)
+    monkeypatch.setattr("cytosae_toolkit.training.recording.tuned_options", lambda backbone, sae: tuned)
     run = train(tiny_config())
     assert run.sae.options.l1_coefficient == 0.5
     assert run.record["origins"]["sae_options"] == "backbone"
@@ -230,17 +232,17 @@ def test_a_kill_between_the_two_files_of_the_result_is_no_end(tiny_config, monke
     """The weights of 20 steps must not pass for those of 30."""
     run = train(tiny_config())
     longer = TrainConfig(images=tiny_config().images, out=run.path, steps=30)
-    real = session.write_json
+    real = recording.write_json
 
     def killed(path, value):
         if path.name == "evaluation.json":
             raise KeyboardInterrupt
         real(path, value)
 
-    monkeypatch.setattr(session, "write_json", killed)
+    monkeypatch.setattr(recording, "write_json", killed)
     with pytest.raises(KeyboardInterrupt):
         train(longer, resume=True)
-    monkeypatch.setattr(session, "write_json", real)
+    monkeypatch.setattr(recording, "write_json", real)
     assert train(longer, resume=True).evaluation["steps"] == 30
     fresh = train(tiny_config(steps=30, out=run.path.with_name("fresh"), warmup_steps=1, lr_decay=0.2))
     assert load_file(run.path / "sae.safetensors").keys() == load_file(fresh.path / "sae.safetensors").keys()
@@ -452,11 +454,11 @@ def test_cuda_where_there_is_none_is_refused(tiny_config):
 
 
 def test_too_little_memory_or_disk_is_refused_before_anything_is_written(tiny_config, tmp_path, monkeypatch):
-    monkeypatch.setattr(session.planning, "memory_available", lambda device: 1000)
+    monkeypatch.setattr(planning, "memory_available", lambda device: 1000)
     with pytest.raises(CytosaeError, match="of memory"):
         train(tiny_config())
-    monkeypatch.setattr(session.planning, "memory_available", lambda device: 10**12)
-    monkeypatch.setattr(session.planning, "disk_available", lambda path: 1000)
+    monkeypatch.setattr(planning, "memory_available", lambda device: 10**12)
+    monkeypatch.setattr(planning, "disk_available", lambda path: 1000)
     with pytest.raises(CytosaeError, match="of disk"):
         train(tiny_config())
     assert not (tmp_path / "run").exists()
