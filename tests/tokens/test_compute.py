@@ -9,7 +9,8 @@ import torch
 from token_parts import Images, Matrix, computer
 
 from cytosae_toolkit.errors import CytosaeError, NotFiniteError
-from cytosae_toolkit.tokens.compute import Group
+from cytosae_toolkit.tokens.compute import Group, TokenComputer
+from cytosae_toolkit.tokens.identity import TokenIdentity
 
 
 def _run(images, *sizes, backbone=None, **more):
