@@ -35,6 +35,8 @@ from cytosae_toolkit.training.session import initialize
 
 REPORTED = ("nucleus", "granules", "red_cells", "auer_rods")
 """Masks that the summary reports; the table holds all."""
+GOOD_MATCH = 0.4
+"""Harmonic mean of share inside and recall from which a latent is shown for a structure that is not reported."""
 
 
 @dataclass(frozen=True)
@@ -134,11 +136,14 @@ class Demonstration:
         return pd.DataFrame(rows).sort_values("mask", key=lambda c: c.map(list(MASKS).index), kind="stable")
 
     def clearest(self) -> list[tuple[int, str]]:
-        """Return for each structure the latent that fits it best: reported structures first, no latent twice."""
-        names = [*REPORTED, *(name for name in MASKS if name not in REPORTED)]
+        """Return the latent that fits each reported structure best, and others that fit one well; none twice."""
+        match = self.overlap.match()
         found: dict[int, str] = {}
-        for name in names:
-            found.setdefault(self.overlap.best(MASKS.index(name)), name)
+        for name in (*REPORTED, *(name for name in MASKS if name not in REPORTED)):
+            mask = MASKS.index(name)
+            latent = self.overlap.best(mask)
+            if name in REPORTED or match[latent, mask] >= GOOD_MATCH:
+                found.setdefault(latent, name)
         return list(found.items())
 
     def references(self, latents: list[int], n: int) -> dict[int, list[tuple[int, NDArray[np.float32]]]]:
