@@ -224,7 +224,7 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
         if asked.is_set() and number == signal.SIGINT:
             raise KeyboardInterrupt("Interrupted at once; the last checkpoint is kept. Go on with --resume.")
         asked.set()
-        os.write(2, b"\nStopping after this step; once more to stop at once.\n")
+        os.write(2, b"\nStopping where nothing is lost; once more to stop at once.\n")
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -36,7 +36,8 @@ def training_curves(metrics: pd.DataFrame, evaluation: dict[str, Any] | None = N
         _draw(fvu, metrics, "fvu", "FVU: variance not explained", held_out.get("fvu"))
         _draw(l0, metrics, "l0", "L0: active latents per token", held_out.get("l0"))
         _draw(dead, metrics, "dead_share", "Share of latents silent for 64 steps", None)
-        l0.set_yscale("log")
+        if (metrics["l0"] > 0).any():
+            l0.set_yscale("log")
         for axes in (fvu, dead):
             axes.set_ylim(bottom=0)
         for axes in (l0, dead):
@@ -49,7 +50,8 @@ def _draw_loss(axes: Axes, metrics: pd.DataFrame) -> None:
     for name in metrics.columns:
         if name not in (*BEFORE_TERMS, *AFTER_TERMS):
             axes.plot(metrics["step"], metrics[name], label=name)
-    axes.set_yscale("log")
+    if (metrics["loss"] > 0).any():
+        axes.set_yscale("log")
     axes.set_title("Loss and its terms")
     axes.legend(fontsize=8)
 
