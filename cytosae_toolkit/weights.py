@@ -141,7 +141,7 @@ def fetch_weights(file: WeightsFile, *, offline: bool = False, progress: Progres
     if not path.exists():
         if offline:
             raise CytosaeError(
-                f"The weights {file.name} are not here, and offline forbids to download them.", _by_hand(file)
+                f"The weights {file.name} are not here, and --offline forbids the download.", _by_hand(file)
             )
         _download_locked(file, path, _shown.get() if progress is None else progress)
     _check_cached(file, path)
