@@ -24,7 +24,8 @@ class ReluL1Options(Options):
         "geometric_median", description="Where b_dec starts, computed on a sample of training tokens."
     )
     encoder_init: Literal["tied", "independent"] = Field(
-        "tied", description="W_enc starts along W_decᵀ, scaled by min(1, 2 d_model / d_sae), or independently (as published)."
+        "tied",
+        description="W_enc starts along W_decᵀ, scaled by min(1, 2 d_model / d_sae), or independently (as published).",
     )
 
 
