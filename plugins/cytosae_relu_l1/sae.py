@@ -6,20 +6,16 @@ import torch
 from torch import Tensor
 
 from cytosae_relu_l1 import ReluL1Options
-from cytosae_toolkit.interfaces.sae import SparseAutoencoder, StepContext
-from cytosae_toolkit.training.dictionary import (
-    center_of,
-    kaiming_uniform_,
-    normalize_rows_,
-    remove_parallel_gradient_,
-)
+from cytosae_toolkit.interfaces.sae import StepContext
+from cytosae_toolkit.training.dictionary import kaiming_uniform_
+from cytosae_toolkit.training.unit_decoder import UnitDecoderSAE
 
 PUBLISHED_L1 = 8e-5
 PUBLISHED_D_MODEL = 768
 TINY = 1e-12
 
 
-class ReluL1(SparseAutoencoder):
+class ReluL1(UnitDecoderSAE):
     """z = ReLU(W_enc (x - b_dec) + b_enc), x̂ = W_dec z + b_dec (Eq. 1).
 
     The objective is the mean over tokens and dimensions of (x̂ - x)² / ‖x‖, plus λ times the mean over tokens of
@@ -43,41 +39,21 @@ class ReluL1(SparseAutoencoder):
 
     def encode(self, tokens: Tensor) -> Tensor:
         """Return latents float32 [..., d_sae] of tokens float32 [..., d_model]."""
-        return torch.relu(self._preactivations(tokens))
-
-    def _preactivations(self, tokens: Tensor) -> Tensor:
-        # W_enc (x - b_dec) + b_enc = W_enc x + (b_enc - W_enc b_dec): one pass less over the batch
-        bias = self.b_enc - self.b_dec @ self.W_enc
-        shape = tokens.shape[:-1]
-        flat = torch.addmm(bias, tokens.reshape(-1, self.d_model), self.W_enc)
-        return flat.reshape(*shape, self.d_sae)
+        return torch.relu(self.preactivations(tokens))
 
     def initialize(self, tokens: Tensor, generator: torch.Generator) -> None:
         """Start from the centre of the tokens and random directions; see `ReluL1Options`."""
-        with torch.no_grad():
-            self.b_dec.copy_(center_of(tokens, self.options.b_dec_init))
-            self.b_enc.zero_()
-            kaiming_uniform_(self.W_dec, self.d_model, generator)
-            normalize_rows_(self.W_dec)
-            if self.options.encoder_init == "tied":
-                # half of the latents fire at first; the factor makes their sum about as long as the token
-                self.W_enc.copy_(self.W_dec.T * min(1.0, 2 * self.d_model / self.d_sae))
-            else:
-                kaiming_uniform_(self.W_enc, self.d_sae, generator)  # fan-in d_sae, as published
-
-    def before_step(self) -> None:
-        """Give decoder rows unit norm."""
-        normalize_rows_(self.W_dec)
-
-    def after_backward(self) -> None:
-        """Remove the gradient along decoder rows."""
-        remove_parallel_gradient_(self.W_dec)
+        # half of the latents fire at first; the factor makes their sum about as long as the token
+        scale = min(1.0, 2 * self.d_model / self.d_sae)
+        self.initialize_tied(tokens, generator, center=self.options.b_dec_init, scale=scale)
+        if self.options.encoder_init == "independent":
+            kaiming_uniform_(self.W_enc, self.d_sae, generator)  # fan-in d_sae, as published
 
     def loss(self, tokens: Tensor, context: StepContext) -> dict[str, Tensor]:
         """Return `reconstruction`, `sparsity` (λ included) and, with dead latents, `ghost` (rescaled)."""
         x = tokens.reshape(-1, self.d_model)
         dead = self.steps_since_fired > self.options.dead_feature_window
-        preactivations = self._preactivations(x)
+        preactivations = self.preactivations(x)
         latents = torch.relu(preactivations)
         x_hat = self.decode(latents)
         squared = (x_hat - x).square() / x.norm(dim=1, keepdim=True).clamp_min(TINY)

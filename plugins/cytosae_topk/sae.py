@@ -6,19 +6,14 @@ import torch
 from torch import Tensor
 
 from cytosae_toolkit.errors import CytosaeError
-from cytosae_toolkit.interfaces.sae import SparseAutoencoder, StepContext
-from cytosae_toolkit.training.dictionary import (
-    center_of,
-    kaiming_uniform_,
-    normalize_rows_,
-    remove_parallel_gradient_,
-)
+from cytosae_toolkit.interfaces.sae import StepContext
+from cytosae_toolkit.training.unit_decoder import UnitDecoderSAE
 from cytosae_topk import TopKOptions
 
 TINY = 1e-12
 
 
-class TopK(SparseAutoencoder):
+class TopK(UnitDecoderSAE):
     """z = ReLU(TopK(W_enc (x - b_dec) + b_enc)), x̂ = W_dec z + b_dec.
 
     The objective is Σ‖x̂ - x‖² / Σ‖x - x̄‖² over the batch. While there are dead latents, the `aux_k` dead latents with
@@ -48,36 +43,17 @@ class TopK(SparseAutoencoder):
 
     def encode(self, tokens: Tensor) -> Tensor:
         """Return latents float32 [..., d_sae], at most k of a token above 0."""
-        return _keep_top(self._preactivations(tokens), self.options.k)
-
-    def _preactivations(self, tokens: Tensor) -> Tensor:
-        bias = self.b_enc - self.b_dec @ self.W_enc
-        shape = tokens.shape[:-1]
-        flat = torch.addmm(bias, tokens.reshape(-1, self.d_model), self.W_enc)
-        return flat.reshape(*shape, self.d_sae)
+        return _keep_top(self.preactivations(tokens), self.options.k)
 
     def initialize(self, tokens: Tensor, generator: torch.Generator) -> None:
         """Start from the centre of the tokens, random unit directions, and an encoder tied to them."""
-        with torch.no_grad():
-            self.b_dec.copy_(center_of(tokens, self.options.b_dec_init))
-            self.b_enc.zero_()
-            kaiming_uniform_(self.W_dec, self.d_model, generator)
-            normalize_rows_(self.W_dec)
-            self.W_enc.copy_(self.W_dec.T)
-
-    def before_step(self) -> None:
-        """Give decoder rows unit norm."""
-        normalize_rows_(self.W_dec)
-
-    def after_backward(self) -> None:
-        """Remove the gradient along decoder rows."""
-        remove_parallel_gradient_(self.W_dec)
+        self.initialize_tied(tokens, generator, center=self.options.b_dec_init)
 
     def loss(self, tokens: Tensor, context: StepContext) -> dict[str, Tensor]:
         """Return `reconstruction` and, with dead latents, `auxiliary` (weighted)."""
         x = tokens.reshape(-1, self.d_model)
         dead = self.steps_since_fired > self.options.dead_feature_window
-        preactivations = self._preactivations(x)
+        preactivations = self.preactivations(x)
         latents = _keep_top(preactivations, self.options.k)
         x_hat = self.decode(latents)
         terms = {"reconstruction": _unexplained(x_hat, x)}

@@ -81,10 +81,6 @@ def test_options_change_the_tokens_and_do_not_mix(images, tmp_path, option, key,
 
 
 def test_demonstration_backbones_are_named_as_such(images, tmp_path):
-    from cytosae_toolkit.plugins import registry
-
-    if "nano" not in [part.name for part in registry().parts("backbone")]:
-        pytest.skip("the backbone nano is not installed")
     found = run(images, "--out", tmp_path / "s", "--backbone", "nano")
     assert found.exit_code == 0, found.stderr
     assert "demonstration backbone" in found.stderr
