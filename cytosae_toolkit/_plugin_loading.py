@@ -236,10 +236,14 @@ def _why_no_hooks(module: object) -> str:
 
 def _ask(manager: pluggy.PluginManager, hook: str, expected: type[Spec], plugin: Plugin) -> None:
     """Add what a plugin answers to one hook to its parts."""
+    caller = getattr(manager.hook, hook)
     try:
-        answers = [spec for specs in getattr(manager.hook, hook)() for spec in _listed(specs)]
+        results = caller()
+        answers = [spec for specs in results for spec in _listed(specs)]
     except (Exception, SystemExit) as error:
         raise _StageError("answer", f"Its hook {hook} fails ({describe_error(error)}).") from error
+    if caller.get_hookimpls() and not results:  # pluggy leaves None out
+        raise _StageError("answer", f"Its hook {hook} returns nothing; a `return` may be missing.")
     for spec in answers:
         if not isinstance(spec, expected):
             found = f"{type(spec).__name__} instead of {expected.__name__}"

@@ -130,6 +130,7 @@ def test_no_hook_at_all_is_a_warning() -> None:
     ("answer", "message"),
     [
         (["count"], "returns str instead of AggregatorSpec"),
+        (None, "returns nothing; a `return` may be missing"),
         ([SAESpec(name="x", summary="", factory="a:b", api=API_VERSION)], "returns SAESpec instead of"),
         (spec(), "one spec where a list of specs is expected"),
         (7, "TypeError"),

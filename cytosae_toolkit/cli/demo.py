@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,8 +24,8 @@ from cytosae_toolkit.cli.common import (
 if TYPE_CHECKING:
     from cytosae_toolkit.demo.tour import Finding
 
-CONTENTS = ("smears", "fresh", "tokens", "run", "field.png", "demo.json", "training.png", "training.csv",
-            "concepts.png", "localisation.csv")  # fmt: skip
+CONTENTS = ("settings.json", "smears", "fresh", "tokens", "run", "field.png", "demo.json", "training.png",
+            "training.csv", "concepts.png", "localisation.csv")  # fmt: skip
 
 
 def register(app: typer.Typer) -> None:
@@ -97,7 +98,11 @@ def _show(finding: Finding, seconds: float) -> None:
                 f"  {name:<11}{row.kind:<16}{row.unit:>6}{row.share_inside:>9.3f}{row.area_share:>8.3f}"
                 f"{row.recall:>9.3f}{row.average_precision:>7.3f}"
             )
-    say("  (inside: share of its activation inside the structure; area: share of the image that the structure covers)")
+    say("  inside: share of the unit's activation inside the structure; area: share of the image that it covers;")
+    say(
+        "  recall: share of the structure on which the unit is active; AP: average precision of the ranking of patches."
+    )
+    say("  A latent sees one kind of nucleus or red cell: less recall and AP than a unit that is active everywhere.")
     say("")
     say(f"Made in {seconds:.0f} s with the demonstration backbone, which serves trials only:")
     for path, what in (
@@ -111,7 +116,9 @@ def _show(finding: Finding, seconds: float) -> None:
         say(f"  {finding.out / path}  {what}")
     say("")
     say("Try next:")
-    say(f"  cytosae-toolkit evaluate {finding.out / 'run'} {finding.out / 'fresh' / 'images.csv'}")
-    say(f"  cytosae-toolkit train {finding.out / 'smears' / 'images.csv'} --out topk-run --backbone nano --sae topk")
-    say("  cytosae-toolkit train FOLDER_OF_CELLS --out my-run --backbone dinobloom-b --dry-run")
-    say("  cytosae-toolkit plugins")
+    program = "uv run cytosae-toolkit" if "UV" in os.environ else "cytosae-toolkit"
+    say(f"  {program} evaluate {finding.out / 'run'} {finding.out / 'fresh' / 'images.csv'}")
+    say(f"  {program} train {finding.out / 'smears' / 'images.csv'} --out topk-run --backbone nano --sae topk")
+    say(f"  {program} weights fetch dinobloom-b")
+    say(f"  {program} train FOLDER_OF_CELLS --out my-run --dry-run")
+    say(f"  {program} plugins")

@@ -38,7 +38,7 @@ def evaluate(
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse unreadable images.")] = False,
     device: DeviceOption = "auto",
-    workers: Annotated[int | None, typer.Option(help="Threads that decode images.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode images.")] = None,
     offline: OfflineOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -79,4 +79,10 @@ def _show(found: dict[str, object]) -> None:
         ("shrinkage", "shrinkage"),
     ):
         say(f"{label:40}{found[name]:12.4f}{patches[name]:12.4f}")
-    say(f"density of latents, {found['density_histogram']}")
+    histogram = found["density_histogram"]
+    if isinstance(histogram, dict):
+        say("latents by density (share of tokens, from the value up): " + _listed(histogram))
+
+
+def _listed(histogram: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in histogram.items())

@@ -103,7 +103,9 @@ def train(
     token_dtype: Annotated[str | None, typer.Option(help="float16 or float32.", rich_help_panel=RUNNING)] = None,
     device: DeviceOption = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32, tf32 or bfloat16.", rich_help_panel=RUNNING)] = "auto",
-    workers: Annotated[int | None, typer.Option(help="Threads that decode images.", rich_help_panel=RUNNING)] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Threads that decode images.", rich_help_panel=RUNNING)
+    ] = None,
     log_every: Annotated[
         int | None, typer.Option(help="Steps between rows of metrics.csv; default 50.", rich_help_panel=RUNNING)
     ] = None,
@@ -136,7 +138,7 @@ def train(
         "held_out": held_out, "seed": seed, "map": parse_pairs(map, "--map"), "tokens": tokens,
         "token_dtype": token_dtype, "workers": workers, "log_every": log_every,
         "checkpoint_every": checkpoint_every, "allow_outside": allow_outside or None, "strict": strict or None,
-        "token_store": False if no_token_store else None, "offline": offline or None,
+        "token_store": False if no_token_store else None, "offline": offline or dry_run or None,
         "device": None if device == "auto" else device, "precision": None if precision == "auto" else precision,
     }  # fmt: skip
     from cytosae_toolkit.training.session import check_output

@@ -16,7 +16,8 @@ from cytosae_toolkit.demo.dataset import DatasetSpec, write_dataset
 from cytosae_toolkit.demo.fields import generate_field
 from cytosae_toolkit.demo.masks import MASKS
 from cytosae_toolkit.demo.settings import Tour
-from cytosae_toolkit.files import write_json
+from cytosae_toolkit.errors import CytosaeError
+from cytosae_toolkit.files import read_json, write_json
 from cytosae_toolkit.progress import SILENT, Progress
 from cytosae_toolkit.training.run import Run
 from cytosae_toolkit.training.session import train
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["REPORTED", "Demonstration", "Finding", "Tour", "generate", "run_tour"]
 
+SETTINGS = "settings.json"
 FRESH_SEED = 1_000_003
 REFERENCES = 4
 IMAGES_PER_PATIENT = 12
@@ -90,9 +92,30 @@ def run_tour(tour: Tour, *, progress: Progress = SILENT, stop: Callable[[], bool
         If the folder exists and holds anything else, or the disk is full.
     """
     tour.out.mkdir(parents=True, exist_ok=True)
+    _remember(tour)
     generate(tour, progress)
     run = train(tour.config(), resume=True, progress=progress, stop=stop)
     return describe(tour, run, progress)
+
+
+def _remember(tour: Tour) -> None:
+    """Note what the folder is made of, and refuse to go on with anything else."""
+    path = tour.out / SETTINGS
+    wanted = {
+        "seed": tour.seed,
+        "n_images": tour.n_images,
+        "n_fresh": tour.n_fresh,
+        "backbone": tour.backbone,
+        "backbone_options": {name: str(value) for name, value in tour.backbone_options.items()},
+    }
+    if not path.exists():
+        write_json(path, wanted)
+    elif (found := read_json(path)) != wanted:
+        name = next(name for name in wanted if found.get(name) != wanted[name])
+        raise CytosaeError(
+            f"The demonstration in {tour.out} was begun with {name} {found.get(name)!r}, not {wanted[name]!r}.",
+            "Begin again with --force, or choose another --out.",
+        )
 
 
 def describe(tour: Tour, run: Run, progress: Progress = SILENT) -> Finding:
@@ -134,7 +157,11 @@ def _montage(demonstration: Demonstration, clearest: list[tuple[int, str]]) -> F
     stamp = "generated smears"
     if demonstration.run.record["backbone"]["demonstration"]:
         stamp += ", demonstration backbone: no clinical meaning"
-    return reference_montage(rows, title="What single latents see", footer=f"Images: {stamp}.")
+    return reference_montage(
+        rows,
+        title="What single latents see",
+        footer=f"Images: {stamp}. Shares: on the images on which the latents were chosen.",
+    )
 
 
 def _caption(demonstration: Demonstration, latent: int, mask: str) -> str:

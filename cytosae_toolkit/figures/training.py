@@ -49,7 +49,7 @@ def _draw_loss(axes: Axes, metrics: pd.DataFrame) -> None:
     axes.plot(metrics["step"], metrics["loss"], color="black", label="loss")
     for name in metrics.columns:
         if name not in (*BEFORE_TERMS, *AFTER_TERMS):
-            axes.plot(metrics["step"], metrics[name], label=name)
+            axes.plot(metrics["step"], metrics[name], label=name, linestyle="--" if name == "ghost" else "-")
     if (metrics["loss"] > 0).any():
         axes.set_yscale("log")
     axes.set_title("Loss and its terms")

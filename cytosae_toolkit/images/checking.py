@@ -13,6 +13,7 @@ def check(
     *,
     strict: bool = False,
     workers: int | None = None,
+    n_total: int | None = None,
     progress: Progress | None = None,
 ) -> tuple[ImageTable, list[Skipped]]:
     """Decode every image once, in threads, and leave the unreadable ones out.
@@ -25,6 +26,8 @@ def check(
         Refuse instead of leaving out.
     workers : int, optional
         Number of threads.
+    n_total : int, optional
+        Images that the message counts, where `table` is only the part that needs checking.
     progress : callable, optional
         Called with (images done, images in total).
 
@@ -51,7 +54,7 @@ def check(
         if progress is not None:
             progress(i + 1, len(table))
     if skipped and (strict or not good):
-        raise _refusal(table, skipped, strict=strict)
+        raise _refusal(table, skipped, n_total or len(table), strict=strict)
     kept = table.subset(good)
     kept.skipped = (*kept.skipped, *skipped)
     return kept, skipped
@@ -65,11 +68,11 @@ def _problem(table: ImageTable, i: int) -> str | None:
     return None
 
 
-def _refusal(table: ImageTable, skipped: list[Skipped], *, strict: bool) -> CytosaeError:
+def _refusal(table: ImageTable, skipped: list[Skipped], n_total: int, *, strict: bool) -> CytosaeError:
     shown = "; ".join(f"{item.path}: {item.reason}" for item in skipped[:5])
     more = f"; and {len(skipped) - 5} more" if len(skipped) > 5 else ""
     hint = "Replace or remove them"
     return CytosaeError(
-        f"{len(skipped)} of {len(table)} images of {table.source} cannot be read ({shown}{more}).",
-        f"{hint}, or leave --strict out to skip them." if strict and len(skipped) < len(table) else f"{hint}.",
+        f"{len(skipped)} of {n_total} images of {table.source} cannot be read ({shown}{more}).",
+        f"{hint}, or leave --strict out to skip them." if strict and len(skipped) < n_total else f"{hint}.",
     )

@@ -73,7 +73,7 @@ class TrainConfig(BaseModel):
     tokens: Path | None = Field(None, description="Token store; default in the cache.")
     token_store: bool = Field(True, description="Keep tokens; otherwise compute them anew in every epoch.")
     token_dtype: Literal["float16", "float32"] = Field("float16", description="Precision of tokens.")
-    workers: int | None = Field(None, ge=0, description="Threads that decode images; default by machine.")
+    workers: int | None = Field(None, ge=1, description="Threads that decode images; default by machine.")
     offline: bool = Field(False, description="Forbid downloads.")
     log_every: int = Field(50, ge=1, description="Steps between rows of metrics.csv.")
     checkpoint_every: int | None = Field(None, ge=1, description="Steps between checkpoints; default two minutes.")
@@ -120,7 +120,8 @@ def read_config_file(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise CytosaeError(f"The configuration file {path} does not exist.") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise CytosaeError(f"The configuration file {path} is not readable YAML: {error}.") from error
+        reason = " ".join(str(error).split())
+        raise CytosaeError(f"The configuration file {path} is not readable YAML: {reason}.") from error
     if values is None:
         return {}
     if not isinstance(values, dict):

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from cytosae_toolkit.training.run import Run
 
 IMAGES_AT_ONCE = 16
+N_PASSES = 3
+"""How often `measure` goes through the images: moments of all tokens, of patches, then the metrics."""
 
 
 class TokenImages(Protocol):
@@ -75,12 +77,16 @@ def measure_images(
         Title of the bar.
     """
     chunks = chunks_of(view, indices)
-    with progress.task(description, 3 * len(indices), "images") as task:
+    with progress.task(description, len(indices), "images") as task:
+        passes = 0
 
         def counted() -> Iterator[Tensor]:
+            nonlocal passes
+            passes += 1
+            last = passes == N_PASSES  # the others are quick: they do not encode
             for images in chunks():
                 yield images
-                task.advance(len(images))
+                task.advance(len(images) if last else 0)
 
         return measure(sae, counted, prefix_tokens=prefix_tokens, device=device)
 

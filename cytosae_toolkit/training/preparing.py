@@ -162,6 +162,7 @@ def prepare(
     with show_downloads(progress):
         backbone = build_backbone(chosen_backbone.part, chosen_backbone.options, device=device, offline=config.offline)
     layer = backbone.resolve_layer(config.layer)
+    _check_store(config, backbone, layer)
     images = readable_images(config, table, backbone, layer, progress)
     split = holdout(images, config.held_out, config.seed)
     prepared = Prepared(
@@ -180,6 +181,16 @@ def prepare(
     )
     prepared.create_sae()  # refuses sizes that the variant cannot have
     return prepared
+
+
+def _check_store(config: TrainConfig, backbone: Backbone, layer: int) -> None:
+    """Refuse a token store that holds other tokens."""
+    from cytosae_toolkit.tokens import TokenStore, identity_for, is_token_store
+
+    path = config.tokens
+    if path is not None and config.token_store and is_token_store(path):
+        identity = identity_for(backbone, layer, path, dtype=config.token_dtype, precision=config.precision)
+        TokenStore.open_or_create(path, identity)
 
 
 def _origins_in_python(config: TrainConfig) -> dict[str, Origin]:
@@ -207,7 +218,13 @@ def readable_images(
     unknown[np.argmin(unknown)] = True  # with one that is known to be good, some bad ones are no reason to stop
     part = table.subset(unknown)
     with progress.task("Checking images", len(part), "images") as task:
-        good, skipped = check(part, strict=config.strict, workers=config.workers, progress=lambda *_: task.advance())
+        good, skipped = check(
+            part,
+            strict=config.strict,
+            workers=config.workers,
+            n_total=len(table),
+            progress=lambda *_: task.advance(),
+        )
     bad = {item.path for item in skipped}
     kept = table.subset(~table.frame["path"].isin(bad).to_numpy())
     kept.skipped = good.skipped

@@ -48,6 +48,7 @@ def check_resumable(config: TrainConfig) -> TrainConfig:
     CytosaeError
         If a field contradicts the run, fewer steps are asked for than were planned, or the run was imported.
     """
+    from cytosae_toolkit.plugins import registry
     from cytosae_toolkit.training.run import load_run
 
     if not (config.out / "config.json").is_file():
@@ -55,6 +56,8 @@ def check_resumable(config: TrainConfig) -> TrainConfig:
     run = load_run(config.out)
     if run.imported:
         raise CytosaeError(f"The run {run.path} was imported: it has no state to go on from.", "Choose another --out.")
+    for record in run.record["plugins"].values():
+        registry().from_record(record)  # says what to install if a plugin is gone
     wanted = _resolved(config, run)
     recorded: dict[str, Any] = run.config
     for name in sorted(config.model_fields_set - NOT_RESULT):

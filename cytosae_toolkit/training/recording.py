@@ -105,7 +105,7 @@ def _store_path(view: TokenView | LiveView) -> str | None:
 def continued(run: Run, record: dict[str, Any]) -> dict[str, Any]:
     """Refuse to go on with other images, tokens or weights; keep the original date."""
     for what, old, new in (
-        ("images", run.record["images"]["digest"], record["images"]["digest"]),
+        ("set of images", run.record["images"]["digest"], record["images"]["digest"]),
         ("backbone", run.record["backbone"]["fingerprint"], record["backbone"]["fingerprint"]),
         ("layer", run.layer, record["backbone"]["layer"]),
         ("SAE options", run.record["plugins"]["sae"]["options"], record["plugins"]["sae"]["options"]),
@@ -113,7 +113,7 @@ def continued(run: Run, record: dict[str, Any]) -> dict[str, Any]:
     ):
         if old != new:
             raise CytosaeError(
-                f"The run {run.path} was started with another {what} ({old!r}, now {new!r}).",
+                f"The run {run.path} was started with a different {what} ({old!r}, now {new!r}).",
                 "Resume with the same input, or start afresh with --force.",
             )
     steps = record["config"]["steps"] != run.record["config"]["steps"]

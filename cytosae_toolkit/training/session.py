@@ -171,7 +171,10 @@ def _fit(
     )
     first = trainer.restore()
     if first == trainer.schedule.steps and _is_evaluated(out, first):
+        progress.message(f"The run {out} is complete already: all {first} steps are done.")
         return load_run(out)
+    if first:
+        progress.message(f"Going on after step {first} of {trainer.schedule.steps}.")
     if first == 0:
         initialize(sae, train_view, prepared.config)
     evaluation: dict[str, Any] = {}

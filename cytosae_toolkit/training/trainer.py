@@ -188,7 +188,7 @@ class Trainer:
             bad = ", ".join(name for name, term in terms.items() if not math.isfinite(float(term.detach())))
             raise NotFiniteError(
                 f"The loss ({bad or 'total'}) is not finite at step {self.step}; the last good state is kept.",
-                "Lower --lr, or check the tokens with: verify.",
+                "Lower --lr, or raise --warmup-steps.",
             )
 
     def save(self) -> None:

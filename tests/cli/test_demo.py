@@ -38,6 +38,16 @@ def test_demo_makes_what_it_names_and_says_what_to_try_next(small, tmp_path):
     assert {row["mask"] for row in json.loads(replaced.stdout)["localisation"]} >= {"nucleus", "auer_rods"}
 
 
+def test_an_unfinished_demo_goes_on_only_with_the_same_seed(small, tmp_path):
+    out = tmp_path / "demo"
+    assert demo("--out", str(out), "--quiet").exit_code == 0
+    (out / "demo.json").unlink()  # as if interrupted
+    other = demo("--out", str(out), "--seed", "3")
+    assert other.exit_code == 2
+    assert "begun with seed 0, not 3" in other.output
+    assert demo("--out", str(out), "--quiet").exit_code == 0
+
+
 def test_demo_touches_no_foreign_folder(small, tmp_path):
     (tmp_path / "letter.txt").write_text("do not lose me")
     for options in ((), ("--force",)):

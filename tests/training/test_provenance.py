@@ -17,10 +17,17 @@ RECORDED = {
 }  # fmt: skip
 
 
+SAE = {
+    "kind": "sae", "name": "relu-l1", "distribution": "cytosae-toolkit", "version": "0.1.0", "api": [1, 0],
+    "options": {},
+}  # fmt: skip
+
+
 @pytest.fixture
 def run(tmp_path):
     """A run folder with nothing but its record."""
     record = {"format": "cytosae-run", "version": 1, "d_model": 64, "d_sae": 96, "config": RECORDED}
+    record["plugins"] = {"sae": SAE}
     (tmp_path / "config.json").write_text(json.dumps(record))
     return tmp_path
 
@@ -38,6 +45,14 @@ def test_what_is_not_set_is_taken_from_the_run(run):
 def test_what_does_not_change_the_result_may_be_set_anew(run):
     config = resumed(run, workers=1, log_every=5, device="auto", steps=150, token_store=False)
     assert (config.workers, config.log_every, config.steps, config.token_store) == (1, 5, 150, False)
+
+
+def test_a_plugin_that_is_gone_is_named_with_what_to_install(run):
+    record = json.loads((run / "config.json").read_text())
+    record["plugins"]["sae"] = SAE | {"name": "jump-relu", "distribution": "somebodys-plugin"}
+    (run / "config.json").write_text(json.dumps(record))
+    with pytest.raises(CytosaeError, match=r"pip install.*somebodys-plugin"):
+        resumed(run, sae="jump-relu")
 
 
 @pytest.mark.parametrize(

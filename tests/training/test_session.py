@@ -277,7 +277,7 @@ def test_resume_with_other_images_is_refused(tiny_config, images):
     config = tiny_config(images=str(images))
     interrupted(config, 3)
     next(images.rglob("*.png")).unlink()
-    with pytest.raises(CytosaeError, match=r"started with another images.*--force"):
+    with pytest.raises(CytosaeError, match=r"started with a different set of images.*--force"):
         train(config, resume=True)
 
 
@@ -650,3 +650,26 @@ def test_records_are_plain_json(tiny_config):
         text = (run.path / name).read_text()
         assert "NaN" not in text
         json.loads(text)
+
+
+def test_a_store_of_other_tokens_is_refused_before_anything_is_said_to_be_possible(tiny_config, tmp_path):
+    train(tiny_config(steps=1, tokens=tmp_path / "tokens"))
+    with pytest.raises(CytosaeError, match=r"token store .* holds .* layer"):
+        session.prepare(tiny_config(tokens=tmp_path / "tokens", layer=0))
+
+
+def test_going_on_and_being_complete_are_said(tiny_config):
+    class Listener:
+        said: list[str] = []
+
+        def task(self, *arguments, **options):
+            return SILENT.task("", 1, "")
+
+        def message(self, text):
+            self.said.append(text)
+
+    interrupted(tiny_config(), 3)
+    train(tiny_config(), resume=True, progress=Listener())
+    train(tiny_config(), resume=True, progress=Listener())
+    assert [text.split(" of")[0].split(":")[0] for text in Listener.said][0] == "Going on after step 3"
+    assert "complete already" in Listener.said[-1]
