@@ -7,7 +7,6 @@ in the batch.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from cytosae_toolkit.devices import autocast
 from cytosae_toolkit.errors import CytosaeError, NotFiniteError
+from cytosae_toolkit.images.parallel import n_workers
 from cytosae_toolkit.interfaces.backbone import Backbone
 from cytosae_toolkit.tokens.identity import TokenIdentity
 from cytosae_toolkit.tokens.images import ImageSource
@@ -96,7 +96,7 @@ class TokenComputer:
         self.identity = identity
         self.device = device or device_of(backbone)
         self.batch_size = batch_size or (CPU_BATCH if self.device == "cpu" else GPU_BATCH)
-        self.workers = workers or min(16, _usable_cores())
+        self.workers = n_workers(workers or None)
 
     def run(
         self,
@@ -240,10 +240,6 @@ def _torch_dtype(name: str) -> torch.dtype:
 def device_of(backbone: Backbone) -> str:
     """Return the torch device name where a backbone is loaded: its attribute ``device``, else ``"cpu"``."""
     return str(getattr(backbone, "device", "cpu"))
-
-
-def _usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
