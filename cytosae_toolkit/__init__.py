@@ -9,7 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cytosae_toolkit.atlas.building import add_images, build_atlas
+    from cytosae_toolkit.atlas.reading import Atlas, open_atlas
     from cytosae_toolkit.errors import CytosaeError
+    from cytosae_toolkit.explore import Explorer
     from cytosae_toolkit.images import ImageTable, read_images
     from cytosae_toolkit.plugins import create_aggregator, create_backbone, create_sae
     from cytosae_toolkit.tokens import TokenStore
@@ -18,21 +21,31 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Atlas",
     "CytosaeError",
+    "Explorer",
     "ImageTable",
     "Run",
     "TokenStore",
     "TrainConfig",
     "__version__",
+    "add_images",
+    "build_atlas",
     "create_aggregator",
     "create_backbone",
     "create_sae",
     "load_run",
+    "open_atlas",
     "read_images",
     "train",
 ]
 
 _HOMES = {
+    "Atlas": "cytosae_toolkit.atlas.reading",
+    "Explorer": "cytosae_toolkit.explore",
+    "add_images": "cytosae_toolkit.atlas.building",
+    "build_atlas": "cytosae_toolkit.atlas.building",
+    "open_atlas": "cytosae_toolkit.atlas.reading",
     "CytosaeError": "cytosae_toolkit.errors",
     "ImageTable": "cytosae_toolkit.images",
     "Run": "cytosae_toolkit.training",

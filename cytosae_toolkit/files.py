@@ -100,10 +100,17 @@ def read_json(path: Path) -> Any:
 
 
 @contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; on success rename it to `path`, which must not exist.
+def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`; on success rename it to `path`.
 
     Files inside are synced to disk first, so that the folder, once visible, is whole.
+
+    Parameters
+    ----------
+    path : Path
+        The final folder.
+    replace : bool
+        Take the place of a folder that exists; without it `path` must not exist.
     """
     path = Path(path)
     with explain_disk_errors(path):
@@ -117,10 +124,23 @@ def atomic_folder(path: Path) -> Iterator[Path]:
                         os.fsync(handle.fileno())
                     file.chmod(0o666 & ~_umask())  # safetensors writes files that nobody else may read
             temporary.chmod(0o777 & ~_umask())
+            if replace and path.exists():
+                path.replace(_aside(path))
             temporary.replace(path)
             _fsync_folder(path.parent)
+            shutil.rmtree(_aside(path), ignore_errors=True)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.old.tmp")
+
+
+def restore_replaced(path: Path) -> None:
+    """Put a folder back whose replacement by `atomic_folder` was killed between its two renames."""
+    if _aside(path).is_dir() and not path.exists():
+        _aside(path).replace(path)
 
 
 def is_leftover(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Units whose activation is compared with masks: latents, raw token dimensions, brightness."""
+"""Units whose activation is compared with masks: latents, raw token dimensions, components, brightness, place."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ def masked_images(
         yield MaskedImage(tokens, image, boxes, coverage)
 
 
-def latent_units(sae: SparseAutoencoder) -> Units:
-    """Return the latents of an SAE as units."""
+def latent_units(sae: SparseAutoencoder, device: str = "cpu") -> Units:
+    """Return the latents of an SAE, which is on `device`, as units."""
 
     @torch.no_grad()
     def activations(tokens: NDArray[np.float32], image: object, boxes: object) -> NDArray[np.float32]:
-        latents: NDArray[np.float32] = sae.encode(torch.from_numpy(tokens)).numpy()
+        latents: NDArray[np.float32] = sae.encode(torch.from_numpy(tokens).to(device)).float().cpu().numpy()
         return latents
 
     return activations
@@ -92,6 +92,55 @@ def dimension_units(center: NDArray[np.floating[Any]]) -> Units:
         return np.asarray(np.maximum(np.concatenate([centered, -centered], axis=1), 0))
 
     return activations
+
+
+def component_units(center: NDArray[np.floating[Any]], components: NDArray[np.floating[Any]]) -> Units:
+    """Return principal components as units: each rectified above and below the mean, [2 · n] units.
+
+    Parameters
+    ----------
+    center : float array [d_model]
+        Mean token.
+    components : float array [d_model, n]
+        One component a column.
+    """
+    rectified = dimension_units(np.zeros(components.shape[1]))
+    middle, basis = center.astype(np.float32), components.astype(np.float32)
+
+    def activations(
+        tokens: NDArray[np.float32], image: NDArray[np.uint8], boxes: NDArray[np.float64]
+    ) -> NDArray[np.float32]:
+        return rectified(np.asarray((tokens - middle) @ basis, dtype=np.float32), image, boxes)
+
+    return activations
+
+
+def backbone_units(backbone: Backbone, layer: int, units: Units) -> Units:
+    """Return units of another backbone, such as an untrained one, with the same patches.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        Sees the image; its tokens take the place of those given.
+    layer : int
+        Block to read.
+    units : Units
+        From its patch tokens to activations.
+    """
+
+    def activations(tokens: object, image: NDArray[np.uint8], boxes: NDArray[np.float64]) -> NDArray[np.float32]:
+        own = backbone.tokens(backbone.preprocess(image)[None], layer)[0, backbone.prefix_tokens :]
+        return units(own.float().cpu().numpy(), image, boxes)
+
+    return activations
+
+
+def place_units(tokens: object, image: NDArray[np.uint8], boxes: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return nearness to the image's centre and distance from it, 0 to 1 (a corner), as two units."""
+    size = np.array([image.shape[1], image.shape[0]], dtype=np.float64)
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+    distance = np.linalg.norm((middle - size / 2) / size, axis=1) * np.sqrt(2)
+    return np.stack([1 - distance, distance], axis=1).astype(np.float32)
 
 
 def brightness_units(tokens: object, image: NDArray[np.uint8], boxes: NDArray[np.float64]) -> NDArray[np.float32]:

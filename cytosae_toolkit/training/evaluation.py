@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -125,7 +124,7 @@ def evaluate(
 
     resolved = resolve_device(device)
     options = {"dtype": run.config.get("token_dtype", "float16")} | (token_options or {})
-    options["store"] = options.get("store") or _own_store(run)
+    options["store"] = options.get("store") or run.own_token_store
     with show_downloads(progress):
         backbone = run.backbone(device=resolved, offline=bool(options.pop("offline", False)))
     view = token_source(images, backbone, run.layer, demonstration=run.demonstration, progress=progress, **options)
@@ -135,11 +134,3 @@ def evaluate(
     )
     skipped = [{"path": str(item.path), "reason": item.reason} for item in (*images.skipped, *view.skipped)]
     return {"n_images": len(view), "skipped": skipped, **measured.to_json()}
-
-
-def _own_store(run: Run) -> Path | None:
-    """Return the token store that a run was trained on, unless it is gone."""
-    from cytosae_toolkit.tokens import is_token_store
-
-    recorded = run.record.get("token_store")
-    return Path(recorded) if recorded and is_token_store(Path(recorded)) else None

@@ -121,6 +121,14 @@ class Run:
             )
         return backbone
 
+    @property
+    def own_token_store(self) -> Path | None:
+        """The token store that it was trained on, unless it is gone."""
+        from cytosae_toolkit.tokens import is_token_store
+
+        recorded = self.record.get("token_store")
+        return Path(recorded) if recorded and is_token_store(Path(recorded)) else None
+
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """`metrics.csv`, one row per logged step.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from cytosae_toolkit.progress import SILENT, Progress, Stoppable
 from cytosae_toolkit.training.config import TrainConfig
 from cytosae_toolkit.training.evaluation import measure_images
 from cytosae_toolkit.training.events import Checkpointed, Ended, Started, Stepped, TrainingEvent
+from cytosae_toolkit.training.image_fit import measure_training_images, training_sample_size
 from cytosae_toolkit.training.preparing import Prepared, prepare
 from cytosae_toolkit.training.provenance import check_resumable
 from cytosae_toolkit.training.recording import continued, make_record, publish, split_column
@@ -25,9 +27,12 @@ from cytosae_toolkit.training.run import Run, is_run, load_run
 from cytosae_toolkit.training.trainer import DEAD_WINDOW, Schedule, Trainer, dead_share, step_generator
 
 if TYPE_CHECKING:
+    from cytosae_toolkit.images import ImageTable
     from cytosae_toolkit.tokens import LiveView, TokenView
 
 EVALUATED_TRAINING_IMAGES = 256
+SIDES = 2048
+"""Of how many training images the size is looked at."""
 INITIALIZATION = -1
 """The 'step' whose generator initialises the SAE, so that no training step shares it."""
 
@@ -259,7 +264,29 @@ def _evaluate(
                 description=f"Measuring {name.replace('_', '-')} images",
             )
             found[name] = {"n_images": len(indices), **measured.to_json()}
-    return found
+    return found | {"image_fit": _image_fit(prepared, view, sae, progress)}
+
+
+def _image_fit(
+    prepared: Prepared, view: TokenView | LiveView, sae: SparseAutoencoder, progress: Progress
+) -> dict[str, Any]:
+    """Measure single training images, so that later images can be compared with them."""
+    train = prepared.split.train
+    with progress.task("Measuring single training images", training_sample_size(train), "images") as task:
+        fit = measure_training_images(sae, view, train, seed=prepared.config.seed, device=prepared.device, task=task)
+    return fit.with_sides(_sides(prepared.images.subset(train[:: -(-len(train) // SIDES)]))).to_json()
+
+
+def _sides(images: ImageTable) -> list[int]:
+    """Return the longer side of each image, pixels; images that have gone since are left out."""
+    from cytosae_toolkit.images.decode import UnreadableImage, image_size
+
+    sides = []
+    for row in range(len(images)):
+        box = images.box(row)
+        with suppress(UnreadableImage):
+            sides.append(max(box[2] - box[0], box[3] - box[1]) if box else max(image_size(images.path(row))))
+    return sides
 
 
 def _training_facts(trainer: Trainer, first: int, seconds: float) -> dict[str, Any]:

@@ -1,0 +1,403 @@
+"""An atlas, opened: latents, images, references, pictures, names, search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cytosae_toolkit.atlas.media import Media
+from cytosae_toolkit.atlas.names import Annotations, names_path
+from cytosae_toolkit.atlas.pictures import decode_picture, picture_boxes
+from cytosae_toolkit.atlas.storage import damaged, open_group, open_store, read_element, read_record, run_folder
+from cytosae_toolkit.errors import CytosaeError, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+    from scipy import sparse
+
+    from cytosae_toolkit.training.run import Run
+
+KINDS = ("top", "typical", "miss")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An image that shows a latent, or by its absence what it is not.
+
+    Parameters
+    ----------
+    latent, row : int
+        Latent; row of `Atlas.images`.
+    value : float
+        m_i, the mean of the activation over all tokens of the image; 0 for a near miss.
+    peak : int
+        Patch of the largest activation, row-major; -1 if only a prefix token fires.
+    id : str
+        Image id.
+    label, patient : str or None
+        Where known.
+    group, set : str
+        Images of one cell share a group; image set.
+    quartile : int or None
+        Of activation, 0 (weakest) to 3, for typical images.
+    """
+
+    latent: int
+    row: int
+    value: float
+    peak: int
+    id: str
+    label: str | None
+    patient: str | None
+    group: str
+    set: str
+    quartile: int | None = None
+
+
+class Atlas:
+    """Everything known about the latents of one SAE over one or more image sets.
+
+    Parameters
+    ----------
+    path : Path
+        ``NAME.atlas.zarr``, or the ZIP that `atlas pack` made of it (read-only).
+
+    Raises
+    ------
+    CytosaeError
+        If it is no atlas, of another version, or damaged.
+
+    Attributes
+    ----------
+    path : Path
+        Where it lies.
+    record : dict
+        What it says of itself; see docs/formats.md.
+    media : Media
+        Pictures, heat maps and values latent by latent.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._store = open_store(self.path)
+        self._group = open_group(self._store, self.path)
+        self.record: dict[str, Any] = read_record(self._group, self.path)
+        self.media = Media(self._store)
+
+    def __repr__(self) -> str:
+        """Show path and size."""
+        return f"Atlas({str(self.path)!r}, {self.d_sae:,} latents, {self.n_images:,} images)"
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it is packed: then names cannot be written."""
+        return not self.path.is_dir()
+
+    @property
+    def d_sae(self) -> int:
+        """Number of latents."""
+        return int(self.record["d_sae"])
+
+    @property
+    def n_images(self) -> int:
+        """Number of images."""
+        return sum(int(entry["n_images"]) for entry in self.record["sets"]) if self.has_images else 0
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of patches."""
+        rows, columns = self.record["grid"]
+        return int(rows), int(columns)
+
+    @property
+    def sets(self) -> list[str]:
+        """Names of the image sets."""
+        return [str(entry["name"]) for entry in self.record["sets"]]
+
+    @property
+    def has_images(self) -> bool:
+        """Whether it knows single images; published statistics do not."""
+        return bool(self.record["has_images"])
+
+    @cached_property
+    def statistics(self) -> pd.DataFrame:
+        """Statistics of each latent, without names; row s is latent s."""
+        import pandas as pd
+
+        frame: pd.DataFrame = read_element(self._group, "var", self.path)
+        frame.index = pd.RangeIndex(len(frame), name="latent")
+        return frame
+
+    @property
+    def latents(self) -> pd.DataFrame:
+        """Statistics of each latent with `name`, `note` and `verdict` of the experts; row s is latent s."""
+        current = self.annotations.current()
+        frame = self.statistics.copy(deep=False)
+        for column in ("name", "note", "verdict"):
+            values = np.full(len(frame), "", dtype=object)
+            for latent, annotation in current.items():
+                values[latent] = getattr(annotation, column)
+            frame[column] = values
+        return frame
+
+    @cached_property
+    def images(self) -> pd.DataFrame:
+        """The images with what is known of each; row numbers are those of `Reference.row`."""
+        frame: pd.DataFrame = read_element(self._group, "obs", self.path)
+        frame.insert(0, "id", frame.index.astype(str))
+        return frame.reset_index(drop=True)
+
+    @cached_property
+    def annotations(self) -> Annotations:
+        """Names, notes and verdicts of experts."""
+        from cytosae_toolkit.atlas.packing import unpacked_names
+
+        path = unpacked_names(self.path) if self.read_only else names_path(self.path)
+        return Annotations(path, self.record["sae_fingerprint"], self.d_sae, read_only=self.read_only)
+
+    def check_latent(self, latent: int) -> int:
+        """Return a latent's number if it exists.
+
+        Raises
+        ------
+        CytosaeError
+            If it does not.
+        """
+        if not 0 <= latent < self.d_sae:
+            raise CytosaeError(
+                f"There is no latent {latent}: this atlas has {self.d_sae}.", f"Choose 0 to {self.d_sae - 1}."
+            )
+        return int(latent)
+
+    def check_set(self, name: str) -> str:
+        """Return the name of an image set if there is one.
+
+        Raises
+        ------
+        CytosaeError
+            If there is none of that name.
+        """
+        if name not in self.sets:
+            raise CytosaeError(f"The atlas has no image set {name!r}.", nearest(name, self.sets))
+        return name
+
+    def references(self, latent: int, *, set: str | None = None, kind: str = "top") -> list[Reference]:
+        """Return the images that show a latent.
+
+        Parameters
+        ----------
+        latent : int
+            Which.
+        set : str, optional
+            Only the best of this image set; for ``kind="top"``.
+        kind : str
+            ``"top"``: the best, best first, one per group. ``"typical"``: random images from each quartile of
+            activation, weakest first. ``"miss"``: images of its dominant label on which it is silent.
+
+        Raises
+        ------
+        CytosaeError
+            If there is no such latent, set or kind.
+        """
+        latent = self.check_latent(latent)
+        if kind not in KINDS:
+            raise CytosaeError(f"There is no kind {kind!r} of reference.", nearest(kind, KINDS))
+        if set is not None and kind != "top":
+            raise CytosaeError("Typical images and near misses are kept over all sets only.", "Leave the set out.")
+        if not self.has_images:
+            return []
+        rows, peaks = self._chosen(latent, kind, set)
+        slots = np.flatnonzero(rows >= 0)
+        values = self._values(latent, rows[slots])
+        quartiles = [slot * 4 // len(rows) if kind == "typical" else None for slot in slots.tolist()]
+        return [
+            self._reference(latent, row, value, peak, quartile)
+            for row, value, peak, quartile in zip(
+                rows[slots].tolist(), values, peaks[slots].tolist(), quartiles, strict=True
+            )
+        ]
+
+    def _chosen(self, latent: int, kind: str, set: str | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        suffix = "" if set is None else f":{self.check_set(set)}"
+        if kind == "miss":
+            rows = self._varm_row("miss_rows", latent)
+            return rows, np.full(len(rows), -1)
+        prefix = "ref" if kind == "top" else "typical"
+        return self._varm_row(f"{prefix}_rows{suffix}", latent), self._varm_row(f"{prefix}_peaks{suffix}", latent)
+
+    def _varm_row(self, name: str, latent: int) -> NDArray[np.int64]:
+        if name not in self._varm:
+            try:
+                self._varm[name] = self._group[f"varm/{name}"]
+            except KeyError as error:
+                raise damaged(self.path, error) from error
+        return np.asarray(self._varm[name][latent], dtype=np.int64)
+
+    @cached_property
+    def _varm(self) -> dict[str, Any]:
+        return {}
+
+    def _values(self, latent: int, rows: NDArray[np.int64]) -> list[float]:
+        active, means = self.column(latent)
+        at = np.minimum(np.searchsorted(active, rows), max(len(active) - 1, 0))
+        if not len(active):
+            return [0.0] * len(rows)
+        return [float(means[i]) if active[i] == row else 0.0 for i, row in zip(at, rows, strict=True)]
+
+    def _reference(self, latent: int, row: int, value: float, peak: int, quartile: int | None) -> Reference:
+        known = self._facts
+        return Reference(
+            latent, row, value, peak, str(known["id"][row]), known["label"][row] or None,
+            known["patient"][row] or None, str(known["group"][row]), str(known["set"][row]), quartile,
+        )  # fmt: skip
+
+    @cached_property
+    def _facts(self) -> dict[str, NDArray[np.object_]]:
+        """Text columns of the images as plain arrays, ``""`` where unknown."""
+        columns = {}
+        for name in ("id", "label", "patient", "group", "set"):
+            if name in self.images:
+                column = self.images[name].astype(object)
+                columns[name] = column.where(column.notna(), "").to_numpy(dtype=object)
+            else:
+                columns[name] = np.full(len(self.images), "", dtype=object)
+        return columns
+
+    def heatmap(self, latent: int, row: int) -> NDArray[np.float32] | None:
+        """Return the activation of each patch of an image, float32 [rows, columns].
+
+        Kept for the references and typical images of a latent; zeros where the latent is silent on the image;
+        None for other images (ask an `Explorer`).
+        """
+        heats = self.media.heats(self.check_latent(latent), latent + 1)
+        places = np.flatnonzero(heats.rows == row)
+        if not len(places):
+            return None if row in self.column(latent)[0] else np.zeros(self.grid, dtype=np.float32)
+        a, b = heats.offsets[places[0]], heats.offsets[places[0] + 1]
+        flat = np.zeros(self.grid[0] * self.grid[1], dtype=np.float32)
+        flat[heats.patch[a:b]] = heats.activation[a:b]
+        return flat.reshape(self.grid)
+
+    def picture(self, row: int) -> NDArray[np.uint8] | None:
+        """Return an image as the backbone saw it, uint8 [h, w, 3], patches being a regular grid over it."""
+        if not self.has_images:
+            return None
+        return decode_picture(self.media.picture_bytes(row, row + 1)[1])
+
+    def patch_boxes(self) -> NDArray[np.float64]:
+        """Return the box of each patch in a picture, float64 [patches, 4], ``x0, y0, x1, y1``."""
+        return picture_boxes(self.grid, tuple(self.record["patch_size"]))
+
+    def column(self, latent: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the images on which a latent is active.
+
+        Returns
+        -------
+        rows : int64 array [n]
+            Ascending.
+        values : float32 array [n]
+            m_i.
+        """
+        if not self.has_images:
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
+        return self.media.column(self.check_latent(latent))
+
+    def image_means(self) -> sparse.csr_matrix:
+        """Return m_i of all images, CSR float32 [n_images, d_sae]; reads it all."""
+        return read_element(self._group, "layers/mean", self.path)
+
+    def mean_rows(self, rows: Sequence[int] | NDArray[np.integer[Any]]) -> sparse.csr_matrix:
+        """Return m_i of some images, CSR float32 [n, d_sae]."""
+        return self.matrix_rows("layers/mean", rows)
+
+    def matrix_rows(self, name: str, rows: Sequence[int] | NDArray[np.integer[Any]]) -> sparse.csr_matrix:
+        """Return some rows of ``"X"``, ``"layers/mean"`` or ``"layers/max"``, CSR float32 [n, d_sae].
+
+        Neighbouring rows are read at once; nothing else is read.
+        """
+        from scipy import sparse
+
+        matrix, indptr = self._group[name], self._indptr(name)
+        chosen = np.asarray(rows, dtype=np.int64)
+        runs = np.split(chosen, np.flatnonzero(np.diff(chosen) != 1) + 1) if len(chosen) else []
+        spans = [(int(indptr[run[0]]), int(indptr[run[-1] + 1])) for run in runs]
+        data = [np.asarray(matrix["data"][a:b]) for a, b in spans]
+        indices = [np.asarray(matrix["indices"][a:b]) for a, b in spans]
+        lengths = indptr[chosen + 1] - indptr[chosen]
+        joined = (np.concatenate([*data, np.zeros(0, np.float32)]), np.concatenate([*indices, np.zeros(0, np.int32)]))
+        return sparse.csr_matrix((*joined, np.append(0, np.cumsum(lengths))), shape=(len(chosen), self.d_sae))
+
+    def _indptr(self, name: str) -> NDArray[np.int64]:
+        if name not in self._indptrs:
+            self._indptrs[name] = np.asarray(self._group[f"{name}/indptr"][:])
+        return self._indptrs[name]
+
+    @cached_property
+    def _indptrs(self) -> dict[str, NDArray[np.int64]]:
+        return {}
+
+    def lazy(self, name: str) -> Any:
+        """Return a dense array of the AnnData as a Zarr array, such as ``obsm/cls``; nothing is read."""
+        return self._group[name]
+
+    def embedding(self, name: str) -> NDArray[np.float32]:
+        """Return ``obsm[name]``: ``"cls"``, ``"mean_patch"`` or ``"colour"``, float32 [n_images, …]."""
+        return np.asarray(read_element(self._group, f"obsm/{name}", self.path))
+
+    def varm(self, name: str) -> NDArray[Any]:
+        """Return ``varm[name]``, such as ``"histogram"`` or ``"stats:my set"``, [d_sae, …]."""
+        return np.asarray(read_element(self._group, f"varm/{name}", self.path))
+
+    def original(self, row: int) -> Path:
+        """Return where the file of an image should be; it may be gone, or unknown to an atlas without patient ids."""
+        if "path" not in self.images.columns:
+            return self.path.parent / "unknown"
+        return self.path.parent / str(self.images["path"].iloc[row])
+
+    @cached_property
+    def run(self) -> Run:
+        """The run whose SAE the atlas describes, carried by the atlas itself.
+
+        Raises
+        ------
+        CytosaeError
+            If it carries none, as an atlas of published statistics.
+        """
+        from cytosae_toolkit.training.run import Run
+
+        return Run(run_folder(self.path))
+
+    def to_anndata(self) -> AnnData:
+        """Return everything but pictures and heat maps as `anndata.AnnData`; what `anndata.read_zarr` reads."""
+        import anndata
+
+        from cytosae_toolkit.atlas.writing import quiet_zarr
+
+        with quiet_zarr():
+            return anndata.read_zarr(self._group)
+
+    def search(
+        self, query: str, limit: int | None = 20, sort: str | None = None, *, hidden: bool = False
+    ) -> pd.DataFrame:
+        """Find latents; see `cytosae_toolkit.atlas.searching.search`."""
+        from cytosae_toolkit.atlas.searching import search
+
+        return search(self.latents, query, limit=limit, sort=sort, hidden=hidden)
+
+    def similar(self, latent: int, n: int = 10) -> pd.DataFrame:
+        """Return the nearest latents by decoder direction and by co-activation over images."""
+        from cytosae_toolkit.atlas.similarity import similar
+
+        return similar(self, self.check_latent(latent), n)
+
+
+def open_atlas(path: str | Path) -> Atlas:
+    """Open an atlas: a folder ``NAME.atlas.zarr``, or the ZIP that `atlas pack` made of it."""
+    return Atlas(path)

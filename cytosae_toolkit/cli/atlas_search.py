@@ -1,0 +1,126 @@
+"""``atlas search`` and ``atlas similar``: find latents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cytosae_toolkit.cli.common import (
+    DebugOption,
+    JsonOption,
+    QuietOption,
+    note,
+    print_json,
+    say,
+    stdout_console,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+AtlasArgument = Annotated[Path, typer.Argument(metavar="A", help="Atlas.")]
+
+_SHOWN = {
+    "latent": "latent",
+    "name": "name",
+    "verdict": "verdict",
+    "direction_cosine": "direction",
+    "coactivation_cosine": "co-activation",
+    "mean_activation": "mean",
+    "frequency": "frequency",
+    "n_groups": "cells",
+    "label_entropy": "entropy",
+    "dominant_label": "label",
+    "dominant_share": "share",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``search`` and ``similar`` to the group ``atlas``."""
+    app.command("search")(search)
+    app.command("similar")(similar)
+
+
+def search(
+    atlas: AtlasArgument,
+    query: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="QUERY",
+            help="Words, label:eosinophil, entropy<0.5, mean>1e-3, named:yes, flag:colour, #1234, OR, NOT, ( ).",
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
+    sort: Annotated[str | None, typer.Option(metavar="COLUMN", help="A column instead of relevance.")] = None,
+    descending: Annotated[
+        bool | None, typer.Option("--descending/--ascending", help="Which way to sort; by default best first.")
+    ] = None,
+    hidden: Annotated[bool, typer.Option("--hidden", help="Show flagged latents too.")] = False,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Search latents by names, notes, labels and statistics. Put a query with < > ( ) # in quotes."""
+    from cytosae_toolkit.atlas.reading import open_atlas
+    from cytosae_toolkit.atlas.searching import search as find
+
+    found = find(
+        open_atlas(atlas).latents,
+        " ".join(query or []),
+        limit=limit,
+        sort=sort,
+        descending=descending,
+        hidden=hidden,
+    )
+    n_matches, n_hidden = found.attrs["n_matches"], found.attrs["n_hidden"]
+    rows = found.rename_axis("latent").reset_index()
+    if json:
+        print_json({"n_matches": n_matches, "n_hidden": n_hidden, "latents": rows.to_dict("records")})
+        return
+    print_latents(rows)
+    say(f"{len(found)} of {n_matches} latents that match.")
+    if n_hidden:
+        note(f"{n_hidden} more match but are flagged (colour, position, set, few cells); --hidden shows them.")
+
+
+def similar(
+    atlas: AtlasArgument,
+    latent: Annotated[int, typer.Argument(metavar="LATENT", help="Its number.")],
+    limit: Annotated[int, typer.Option(min=1, help="How many at most by either measure.")] = 10,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show the nearest latents by decoder direction and by co-activation over images."""
+    from cytosae_toolkit.atlas.reading import open_atlas
+    from cytosae_toolkit.atlas.similarity import similar as find
+    from cytosae_toolkit.cli.progress import progress_for
+
+    opened = open_atlas(atlas)
+    rows = find(opened, opened.check_latent(latent), limit, progress=progress_for(quiet))
+    if json:
+        print_json({"latent": latent, "similar": rows.to_dict("records")})
+        return
+    print_latents(rows)
+
+
+def print_latents(rows: pd.DataFrame) -> None:
+    """Print a table of latents with the columns that matter most; empty columns are left out."""
+    from rich import box
+    from rich.table import Table
+
+    columns = {column: title for column, title in _SHOWN.items() if column in rows and (rows[column] != "").any()}
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column, title in columns.items():
+        table.add_column(title, overflow="fold", justify="left" if rows[column].dtype == object else "right")
+    for row in rows[list(columns)].itertuples(index=False):
+        table.add_row(*map(_text, row))
+    if len(rows):
+        stdout_console().print(table)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.3g}"
+    return str(value)

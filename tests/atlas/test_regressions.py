@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cytosae_toolkit.atlas.regressions import colour_r2, correlation
+
+from .dense import columns_of
+from .worlds import facts_of
+
+
+def columns(*m):
+    return columns_of(np.stack(m, axis=1)[:, None], 0)
+
+
+def test_colour_explains_what_follows_colour_and_not_what_does_not():
+    facts = facts_of(400)
+    red = np.maximum(facts.colour[:, 0] + 3, 0)
+    bright = facts.colour[:, 1].astype(float) ** 2
+    chance = np.random.default_rng(1).random(400)
+    r2 = colour_r2(columns(red, bright, chance), facts)
+    assert r2[0] > 0.95 and r2[1] > 0.6 and r2[2] < 0.05
+
+
+def test_prediction_is_of_images_not_seen():
+    facts = facts_of(30)  # 18 features would explain much of 30 images by chance
+    chance = np.random.default_rng(1).random(30)
+    assert colour_r2(columns(chance), facts)[0] < 0.3
+
+
+def test_photographs_of_one_cell_do_not_predict_each_other():
+    few = facts_of(12, seed=3)
+    many = facts_of(120, groups=np.repeat(np.arange(12), 10), colour=np.repeat(few.colour, 10, axis=0))
+    m = np.random.default_rng(0).random(12)
+    assert colour_r2(columns(np.repeat(m, 10)), many)[0] < 0.3
+
+
+def test_constant_values_and_constant_colours():
+    facts = facts_of(40, colour=np.ones((40, 9), dtype=np.float32))
+    m = np.random.default_rng(0).random(40)
+    assert colour_r2(columns(m), facts)[0] == 0
+    assert np.isnan(colour_r2(columns(np.ones(40)), facts_of(40))[0])
+
+
+def test_unknown_colours_are_left_out():
+    colour = np.random.default_rng(0).normal(size=(200, 9)).astype(np.float32)
+    m = np.maximum(colour[:, 0] + 3, 0).astype(float)
+    colour[::2] = np.nan
+    m[::2] = 100
+    assert colour_r2(columns(m), facts_of(200, colour=colour))[0] > 0.9
+    colour[:191] = np.nan
+    assert np.isnan(colour_r2(columns(m), facts_of(200, colour=colour))[0])
+
+
+def test_correlation_counts_zeros_and_known_images_only():
+    area = np.arange(40.0)
+    m = np.where(area > 20, area, 0)
+    expected = np.corrcoef(m, area)[0, 1]
+    facts = facts_of(40, nuclear_area=area)
+    assert correlation(columns(m), facts, area)[0] == pytest.approx(expected)
+    known = np.where(area < 30, area, np.nan)
+    assert correlation(columns(m), facts, known)[0] == pytest.approx(np.corrcoef(m[:30], area[:30])[0, 1])
+
+
+def test_correlation_of_too_little_is_undefined():
+    facts = facts_of(40)
+    m = np.arange(40.0)
+    few = np.where(m < 9, m, np.nan)
+    assert np.isnan(correlation(columns(m), facts, few)[0])
+    assert np.isnan(correlation(columns(m), facts, np.ones(40))[0])
+    assert np.isnan(correlation(columns(np.ones(40)), facts, m)[0])
