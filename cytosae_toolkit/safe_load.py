@@ -76,11 +76,11 @@ def load_torch_checkpoint(path: Path) -> dict[str, Any]:
         If the file is absent, truncated, no checkpoint, or asks for anything but tensors and containers.
     """
     path = Path(path)
-    zipped = _check_container(path)
+    zipped = check_container(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped or None)
     except Exception as error:
-        raise _explain(path, error) from error
+        raise explain_unreadable(path, error) from error
     if not isinstance(content, Mapping) or not all(isinstance(key, str) for key in content):
         raise CytosaeError(f"{path} holds a {type(content).__name__}, not named tensors.", _TRY_AGAIN)
     return dict(content)
@@ -110,7 +110,7 @@ def load_with_inert_classes(path: Path) -> tuple[dict[str, Tensor], dict[str, An
         As `load_torch_checkpoint`, and if either part is missing.
     """
     path = Path(path)
-    if not _check_container(path):
+    if not check_container(path):
         raise CytosaeError(f"{path} is in torch's format from before 2020.", "Save it again with a newer torch.")
     try:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(str(path))
@@ -119,7 +119,7 @@ def load_with_inert_classes(path: Path) -> tuple[dict[str, Tensor], dict[str, An
     except CytosaeError:
         raise
     except Exception as error:
-        raise _explain(path, error) from error
+        raise explain_unreadable(path, error) from error
     config = _plain(content.get("cfg", content.get("config")))
     if not isinstance(config, dict) or "state_dict" not in content:
         raise CytosaeError(f"{path} is no CytoSAE checkpoint: it needs `cfg` and `state_dict`.", _TRY_AGAIN)
@@ -211,7 +211,7 @@ def _magic(path: Path) -> bytes:
         raise CytosaeError(f"The weights {path} cannot be read: {error.strerror}.") from error
 
 
-def _check_container(path: Path) -> bool:
+def check_container(path: Path) -> bool:
     """Refuse what is no checkpoint before torch reads it; return whether it is a zip archive."""
     magic = _magic(path)
     if magic.startswith(b"PK\x03\x04"):
@@ -236,7 +236,7 @@ def _check_zip(path: Path) -> None:
         raise CytosaeError(f"{path} has an absurdly large header.", _TRY_AGAIN)
 
 
-def _explain(path: Path, error: Exception) -> CytosaeError:
+def explain_unreadable(path: Path, error: Exception) -> CytosaeError:
     """Say in a sentence why torch refused a file."""
     found = _UNSUPPORTED.search(str(error)) if isinstance(error, pickle.UnpicklingError) else None
     if found:

@@ -175,6 +175,7 @@ class Assembly:
         positions = Positions(self.grid)
         return PatchTotals(
             position_sum=self.sums.position_sum[:, first:stop],
+            grid=self.grid,
             shape=positions.shape,
             patches=np.bincount(positions.of_patch, minlength=int(np.prod(positions.shape))),
             square_sum=self.sums.square_sum(first, stop),

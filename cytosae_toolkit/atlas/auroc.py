@@ -34,7 +34,7 @@ def set_auroc(columns: Columns, facts: ImageFacts) -> tuple[NDArray[np.float64],
         Position of that set in `ImageFacts.set_names`, -1 for none. Of equals one on which the latent is stronger,
         then the first.
     """
-    stratum = _strata(facts)
+    stratum = facts.strata
     counts = _counts(stratum, facts)
     sizes = counts.sum(axis=1)
     pairs = (counts * (sizes[:, None] - counts)).sum(axis=0)
@@ -46,13 +46,6 @@ def set_auroc(columns: Columns, facts: ImageFacts) -> tuple[NDArray[np.float64],
     largest = strength.max(axis=1)
     best = np.argmax(2 * (strength == largest[:, None]) + (excess >= 0), axis=1)
     return 0.5 + largest, usable[best]
-
-
-def _strata(facts: ImageFacts) -> NDArray[np.int64]:
-    """Return the stratum of each image, -1 for those left out; int64 [n]."""
-    labelled = (facts.group_labels >= 0).any()
-    stratum = facts.group_labels[facts.groups] if labelled else np.zeros(len(facts), dtype=np.int64)
-    return np.where(facts.representatives, stratum, -1)
 
 
 def _counts(stratum: NDArray[np.int64], facts: ImageFacts) -> NDArray[np.int64]:

@@ -146,6 +146,21 @@ class ImageFacts:
         labels[self.groups[best]] = self.labels[best]
         return labels
 
+    @property
+    def labelled(self) -> bool:
+        """Whether any image has a label."""
+        return bool((self.labels >= 0).any())
+
+    @cached_property
+    def strata(self) -> NDArray[np.int64]:
+        """What only is compared with its like, one image per group: the label of its group; int64 [n].
+
+        0 for all where no image has a label; -1 for images that are not compared: all but the first of a group, and
+        groups without a label where others have one.
+        """
+        label = self.group_labels[self.groups] if self.labelled else np.zeros(len(self), dtype=np.int64)
+        return np.where(self.representatives, label, -1)
+
     @cached_property
     def alphabetical(self) -> NDArray[np.int64]:
         """Place of each label in alphabetical order, int64 [labels]: what decides between equals."""

@@ -45,7 +45,7 @@ def statistics_of(latent: Mapping[str, Any]) -> dict[str, str]:
         "dominant label": _label(latent, "dominant_label", "dominant_share", "of the activation of the references"),
         "best label": _label(latent, "best_label", "best_precision", "of the cells on which it is active"),
         "references": _count(latent, "n_references"),
-        "patients among them": _count(latent, "n_reference_patients"),
+        "patients among them": _count(latent, "n_reference_patients") if latent.get("n_reference_patients") else "",
         "image sets among them": _count(latent, "n_reference_sets"),
     }
     return {name: text for name, text in found.items() if text}

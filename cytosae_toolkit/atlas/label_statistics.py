@@ -59,7 +59,7 @@ class LabelStatistics:
 
 def label_statistics(columns: Columns, facts: ImageFacts) -> LabelStatistics | None:
     """Return the statistics of labels, or None where no image has a label."""
-    if not (facts.labels >= 0).any():
+    if not facts.labelled:
         return None
     weights, labels = _best_labelled(columns, facts, None)
     full = labels[:, -1] >= 0

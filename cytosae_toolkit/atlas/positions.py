@@ -11,8 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cytosae_toolkit.atlas.columns import Columns, ImageFacts
+from cytosae_toolkit.atlas.references import top_references
 from cytosae_toolkit.atlas.segments import divide
 
+PEAKS = 20
+"""References whose peaks are looked at, however many are kept."""
+MIN_PEAKS = 10
 FIXED = 2.0**30
 """Activations are summed as whole multiples of its inverse."""
 
@@ -39,6 +44,8 @@ class PatchTotals:
         Images of each set.
     prefix_tokens : int
         Of each image.
+    grid : tuple of int, optional
+        Patches per axis, where positions are bins of several patches.
     """
 
     position_sum: NDArray[np.int64]
@@ -49,6 +56,7 @@ class PatchTotals:
     active_tokens: NDArray[np.int64]
     n_images: NDArray[np.int64]
     prefix_tokens: int
+    grid: tuple[int, ...] | None = None
 
     @property
     def n_patches(self) -> int:
@@ -98,6 +106,35 @@ def position_r2(totals: PatchTotals, n_active: NDArray[np.int64]) -> NDArray[np.
     r2 = divide(divide(between, n_active) - correction, totals.square_sum - correction)
     adjusted = 1 - (1 - np.minimum(r2, 1)) * divide(n - 1, n - len(totals.patches))
     return np.asarray(np.maximum(adjusted, 0))
+
+
+def off_centre(columns: Columns, facts: ImageFacts, grid: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return how far the peaks of a latent's 20 best references lie on one side of the image.
+
+    With v_r the place of a peak as seen from the image's centre (in shares of each axis), |Σ v_r|² / (n Σ |v_r|²): 1 if
+    all lie at one place off the centre, about 1/n if they are scattered about it as the parts of a cell are.
+
+    Parameters
+    ----------
+    columns, facts : Columns, ImageFacts
+        Values and images.
+    grid : tuple of int
+        Patches per axis, in which `Columns.peak` counts.
+
+    Returns
+    -------
+    float64 array [n_latents]
+        NaN with fewer than `MIN_PEAKS` references that have a peak, or all in the centre.
+    """
+    peaks = top_references(columns, facts, PEAKS).peaks
+    found = peaks >= 0
+    together, apart = np.zeros(len(peaks)), np.zeros(len(peaks))
+    for place, n in zip(np.unravel_index(np.maximum(peaks, 0), grid), grid, strict=True):
+        offset = np.where(found, (place + 0.5) / n - 0.5, 0)
+        together += np.square(np.cumsum(offset, axis=1)[:, -1])
+        apart += np.cumsum(np.square(offset), axis=1)[:, -1]
+    n_found = found.sum(axis=1)
+    return np.where(n_found >= MIN_PEAKS, divide(together, n_found * apart), np.nan)
 
 
 def border_share(totals: PatchTotals) -> NDArray[np.float64]:

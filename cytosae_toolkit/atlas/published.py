@@ -15,7 +15,6 @@ Slots whose value is 0 are empty, whatever index and label stand there.
 from __future__ import annotations
 
 import hashlib
-import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +31,7 @@ from cytosae_toolkit.atlas.record import FORMAT, VERSION
 from cytosae_toolkit.atlas.writing import write_anndata
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.files import atomic_folder
-from cytosae_toolkit.safe_load import _check_container, _explain
+from cytosae_toolkit.safe_load import check_container, explain_unreadable
 from cytosae_toolkit.training.provenance import software_versions
 
 VECTORS = {"mean_activation": "sae_mean_acts", "frequency": "sae_sparsity", "published_entropy": "top_entropy"}
@@ -132,7 +131,7 @@ def import_statistics(folder: Path, out: Path, *, classnames: Path | None = None
     names = _read_names(folder, classnames)
     references = _references(tensors, names, folder)
     var = _table(tensors, references)
-    with atomic_folder(out) as made:
+    with atomic_folder(out, replace=force) as made:
         write_anndata(
             made,
             obs=pd.DataFrame(index=pd.Index([], dtype=str)),
@@ -142,8 +141,6 @@ def import_statistics(folder: Path, out: Path, *, classnames: Path | None = None
             layers={"mean": csr_matrix((0, len(var)), dtype=np.float32)},
             uns_record=_record(folder, tensors, references, len(var)),
         )
-        if out.exists():
-            shutil.rmtree(out)
     return out
 
 
@@ -178,11 +175,11 @@ def _read_tensors(folder: Path) -> dict[str, NDArray[Any]]:
 
 def _read_tensor(path: Path) -> NDArray[Any]:
     """Read a file of one dense tensor; nothing else in it is built, nothing executed."""
-    zipped = _check_container(path)
+    zipped = check_container(path)
     try:
         tensor = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped or None)
     except Exception as error:
-        raise _explain(path, error) from error
+        raise explain_unreadable(path, error) from error
     if not isinstance(tensor, torch.Tensor) or tensor.layout is not torch.strided:
         raise CytosaeError(f"{path} holds a {type(tensor).__name__}, not one dense tensor.")
     if tensor.numel() * tensor.element_size() > path.stat().st_size:

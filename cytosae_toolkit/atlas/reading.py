@@ -128,11 +128,13 @@ class Atlas:
 
     @cached_property
     def statistics(self) -> pd.DataFrame:
-        """Statistics of each latent, without names; row s is latent s."""
+        """Statistics of each latent, without names; row s is latent s. Mean activations of each set stand beside."""
         import pandas as pd
 
         frame: pd.DataFrame = read_element(self._group, "var", self.path)
         frame.index = pd.RangeIndex(len(frame), name="latent")
+        for name in self.sets if self.has_images else ():
+            frame[f"mean_activation:{name}"] = self.varm(f"stats:{name}")[:, 0]
         return frame
 
     @property
@@ -384,12 +386,18 @@ class Atlas:
             return anndata.read_zarr(self._group)
 
     def search(
-        self, query: str, limit: int | None = 20, sort: str | None = None, *, hidden: bool = False
+        self,
+        query: str,
+        limit: int | None = 20,
+        sort: str | None = None,
+        *,
+        descending: bool | None = None,
+        hidden: bool = False,
     ) -> pd.DataFrame:
         """Find latents; see `cytosae_toolkit.atlas.searching.search`."""
         from cytosae_toolkit.atlas.searching import search
 
-        return search(self.latents, query, limit=limit, sort=sort, hidden=hidden)
+        return search(self.latents, query, limit=limit, sort=sort, descending=descending, hidden=hidden)
 
     def similar(self, latent: int, n: int = 10) -> pd.DataFrame:
         """Return the nearest latents by decoder direction and by co-activation over images."""

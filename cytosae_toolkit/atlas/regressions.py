@@ -12,13 +12,15 @@ from scipy import sparse
 
 from cytosae_toolkit.atlas.columns import Columns, ImageFacts
 from cytosae_toolkit.atlas.sampling import priority
-from cytosae_toolkit.atlas.segments import divide
+from cytosae_toolkit.atlas.segments import divide, total
 
 FOLDS = 5
 RIDGE = 1.0
 """Penalty on standardised features, against sums of squares over images."""
 FAR = 3.0
 """Features are clipped to this many standard deviations."""
+MEANS = 3
+"""The first of the colour moments are the mean red, green and blue."""
 MIN_IMAGES = 10
 """With fewer images a regression or correlation is undefined."""
 NO_VARIANCE = 1e-12
@@ -28,36 +30,45 @@ NO_VARIANCE = 1e-12
 def colour_r2(columns: Columns, facts: ImageFacts) -> NDArray[np.float64]:
     """Return the share of the variance of m_i that the colour of other images predicts: cross-validated R².
 
-    Ridge regression on the nine colour moments and their squares, all standardised over the images, with an
-    intercept; five folds by group. R² = 1 - Σ (m_i - prediction)² / Σ (m_i - mean of m)².
+    Where images have labels, m and colour are both taken as differences from the mean of their label: that granules
+    are red is no fault of the photograph. Ridge regression without intercept on the nine colour moments and their
+    squares, all standardised; five folds by group. R² = 1 - Σ (m_i - prediction)² / Σ m_i², m being those differences.
+    Where none has a label, only the three mean colours and their squares predict, because spread and skewness then
+    tell kinds of cells apart.
 
     Parameters
     ----------
     columns, facts : Columns, ImageFacts
-        Values and images; images of unknown colour are left out.
+        Values and images; images of unknown colour are left out, and groups without a label where others have one.
 
     Returns
     -------
     float64 array [n_latents]
         Clipped at 0 (worse than the mean); NaN with fewer than `MIN_IMAGES` images, or no variance.
     """
-    rows = np.flatnonzero(facts.representatives & np.isfinite(facts.colour).all(axis=1))
+    stratum = facts.strata
+    rows = np.flatnonzero((stratum >= 0) & np.isfinite(facts.colour).all(axis=1))
     if len(rows) < MIN_IMAGES:
         return np.full(columns.n_latents, np.nan)
-    x = _features(facts.colour[rows].astype(np.float64))
+    moments = facts.colour[rows] if facts.labelled else facts.colour[rows, :MEANS]
+    x = _features(moments.astype(np.float64), stratum[rows])
+    label = np.full(columns.n_images, -1)
+    label[rows] = stratum[rows]
+    means, variance = _label_means(columns, label)
     fold = (priority(-1, facts.keys[rows]) % np.uint64(FOLDS)).astype(np.int64)
-    by_fold = [_spread(np.where((fold == f)[:, None], x, 0), rows, columns.n_images) for f in range(FOLDS)]
-    b = [weighted_sums(columns, design) for design in by_fold]
-    squares = weighted_sums(columns, _spread(np.ones((len(rows), 1)), rows, columns.n_images), square=True)[:, 0]
-    a = [design.T @ design for design in by_fold]
-    error = squares.copy()
+    by_fold = [np.where((fold == f)[:, None], x, 0) for f in range(FOLDS)]
+    a = [part.T @ part for part in by_fold]
+    b = [
+        weighted_sums(columns, _spread(part, rows, columns.n_images))
+        - _product(means, _sums_by(part, stratum[rows], means.shape[1]))
+        for part in by_fold
+    ]
+    explained = np.zeros(columns.n_latents)
     for f in range(FOLDS):
-        penalty = RIDGE * np.diag([0.0] + [1.0] * (x.shape[1] - 1))
-        inverse = np.linalg.inv(_sum_of(a[:f] + a[f + 1 :]) + penalty).astype(np.float64)
-        beta = _product(_sum_of(b[:f] + b[f + 1 :]), inverse)
-        error += _dot(beta, _product(beta, a[f])) - 2 * _dot(beta, b[f])
-    variance = _variance(squares, _sum_of(b)[:, 0], len(rows))
-    return np.asarray(np.maximum(1 - divide(error, variance), 0))
+        penalised = _sum_of(a[:f] + a[f + 1 :]) + RIDGE * np.eye(x.shape[1])
+        beta = _product(_sum_of(b[:f] + b[f + 1 :]), np.linalg.inv(penalised).astype(np.float64))
+        explained += 2 * _dot(beta, b[f]) - _dot(beta, _product(beta, a[f]))
+    return np.asarray(np.maximum(divide(explained, variance), 0))
 
 
 def correlation(columns: Columns, facts: ImageFacts, quantity: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -94,10 +105,37 @@ def weighted_sums(columns: Columns, design: NDArray[np.float64], *, square: bool
     return np.asarray(values @ design)
 
 
-def _features(colour: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a column of ones, the standardised moments and their standardised squares."""
-    once = _standardised(colour)
-    return np.concatenate([np.ones((len(once), 1)), once, _standardised(np.square(once))], axis=1)
+def _label_means(columns: Columns, label: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean of m by label, [n_latents, labels], and Σ (m - mean of the label)², NaN where there is none.
+
+    `label` is that of each image, -1 for those left out.
+    """
+    n_labels = int(label.max()) + 1
+    sizes = np.bincount(label[label >= 0], minlength=n_labels)
+    entries = np.flatnonzero(label[columns.rows] >= 0)
+    latent, mean = columns.latent[entries], columns.mean[entries].astype(np.float64)
+    cell = latent * n_labels + label[columns.rows[entries]]
+    sums = total(cell, mean, columns.n_latents * n_labels).reshape(-1, n_labels)
+    means = sums / np.maximum(sizes, 1)
+    squares = total(latent, np.square(mean), columns.n_latents)
+    variance = squares - _dot(means, sums)
+    return means, np.where(variance > NO_VARIANCE * squares, variance, np.nan)
+
+
+def _sums_by(values: NDArray[np.float64], label: NDArray[np.int64], n_labels: int) -> NDArray[np.float64]:
+    """Return the sums of rows by label, float64 [labels, columns]."""
+    sums = np.zeros((n_labels, values.shape[1]))
+    np.add.at(sums, label, values)
+    return sums
+
+
+def _features(moments: NDArray[np.float64], label: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return moments and their squares, standardised about the mean of each label."""
+    once = _standardised(moments)
+    both = np.concatenate([once, np.square(once)], axis=1)
+    n_labels = int(label.max()) + 1
+    sizes = np.maximum(np.bincount(label, minlength=n_labels), 1)
+    return _standardised(both - (_sums_by(both, label, n_labels) / sizes[:, None])[label])
 
 
 def _standardised(x: NDArray[np.float64]) -> NDArray[np.float64]:

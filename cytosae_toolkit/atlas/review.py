@@ -43,7 +43,7 @@ class DecoyLatent:
     heatmaps : sequence of float array [rows, columns]
         Activation of each patch of each picture.
     intruder : uint8 array [H, W, 3], optional
-        A picture on which it is silent; None if there is none.
+        A picture on which it is silent, or at least weak; None if there is none.
     """
 
     latent: int
@@ -168,7 +168,8 @@ def make_review(
     decoys : sequence of DecoyLatent
         Mixed in; see `untrained_decoys`.
     intruder : bool
-        Begin with an intruder test of each latent and decoy: its references and one picture on which it is silent.
+        Begin with an intruder test of each latent and decoy: its references and one picture on which it is silent
+        (or, if it fires on all, weak).
     images_per_latent : int
         References shown at most.
     force : bool
@@ -275,15 +276,36 @@ def _subject(atlas: Atlas, latent: int, n_images: int, rng: np.random.Generator)
         if picture is not None and heatmap is not None:
             pictures.append(picture)
             heatmaps.append(heatmap)
-            groups.add(reference.group)
+            groups.add(str(reference.group))
     return DecoyLatent(latent, pictures, heatmaps, _silent_picture(atlas, latent, groups, rng))
 
 
 def _silent_picture(atlas: Atlas, latent: int, groups: set[str], rng: np.random.Generator) -> NDArray[np.uint8] | None:
-    silent = ~atlas.images["group"].isin(groups).to_numpy()
-    silent[atlas.column(latent)[0]] = False
-    rows = np.flatnonzero(silent)
-    return atlas.picture(int(rng.choice(rows))) if len(rows) else None
+    others = np.flatnonzero(~atlas.images["group"].astype(str).isin(groups).to_numpy())
+    means = np.zeros(len(atlas.images))
+    rows, values = atlas.column(latent)
+    means[rows] = values
+    return atlas.picture(int(others[draw_weak(means[others], rng)])) if len(others) else None
+
+
+def draw_weak(means: NDArray[np.floating[Any]], rng: np.random.Generator) -> int:
+    """Draw an image on which a latent is silent, or, if it is silent on none, from the weakest tenth.
+
+    Parameters
+    ----------
+    means : float array [n]
+        m_i of the images to draw from; at least one.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    int
+        Place in `means`.
+    """
+    silent = np.flatnonzero(means == 0)
+    weakest = np.argsort(means, kind="stable")[: max(1, len(means) // 10)]
+    return int(rng.choice(silent if len(silent) else weakest))
 
 
 def _meaning_item(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cytosae_toolkit.atlas.review import DecoyLatent
+from cytosae_toolkit.atlas.review import DecoyLatent, draw_weak
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.progress import SILENT, Progress
 
@@ -36,7 +36,8 @@ def untrained_decoys(
     """Draw latents of an untrained SAE and find the pictures that activate each most.
 
     The SAE is made from the atlas' run record and initialised as a training would on tokens of these images. The
-    backbone runs over the pictures that the atlas keeps, which are what it saw, so no original is needed.
+    backbone runs over the pictures that the atlas keeps, which are what it saw, so no original is needed. Each decoy
+    is lowered until it is active on as many tokens as a latent of the atlas, so that density does not tell it.
 
     Parameters
     ----------
@@ -78,7 +79,7 @@ def untrained_decoys(
     sae = _untrained(run, tokens, seed)
     drawn = min(sae.d_sae, max(_CANDIDATES_PER_DECOY * n, _MIN_CANDIDATES))
     candidates = rng.permutation(sae.d_sae)[:drawn]
-    h = _activations(sae, tokens, candidates)
+    h = _matched(_activations(sae, tokens, candidates), _densities(atlas, drawn, rng))
     return _decoys(h, list(pictures.values()), candidates, n, images_per_latent, backbone, rng)
 
 
@@ -148,6 +149,22 @@ def _activations(
     return found
 
 
+def _densities(atlas: Atlas, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw the densities over tokens of live latents of the atlas, float64 [n]."""
+    density = atlas.statistics["density_tokens"].to_numpy(np.float64)
+    live = density[density > 0]
+    return rng.choice(live, n) if len(live) else np.full(n, 0.05)
+
+
+def _matched(h: NDArray[np.float32], densities: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Lower each decoy until it is active on a given share of the tokens.
+
+    An untrained ReLU latent is active on half of all tokens and would give itself away by that alone.
+    """
+    limits = [np.quantile(h[..., i], 1 - min(density, 1.0)) for i, density in enumerate(densities)]
+    return np.maximum(h - np.array(limits, dtype=np.float32), 0)
+
+
 def _decoys(
     h: NDArray[np.float32],
     pictures: list[NDArray[np.uint8]],
@@ -166,7 +183,7 @@ def _decoys(
     for i in chosen:
         best = np.argsort(-means[:, i], kind="stable")[: min(n_images, n_active[i])]
         heatmaps = h[best, backbone.prefix_tokens :, i].reshape(-1, rows, columns)
-        silent = np.flatnonzero(means[:, i] == 0)
-        intruder = pictures[int(rng.choice(silent))] if len(silent) else None
+        others = np.setdiff1d(np.arange(len(pictures)), best)
+        intruder = pictures[others[draw_weak(means[others, i], rng)]] if len(others) else None
         decoys.append(DecoyLatent(int(latents[i]), [pictures[row] for row in best], list(heatmaps), intruder))
     return decoys

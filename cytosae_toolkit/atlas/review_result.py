@@ -24,6 +24,9 @@ VERDICTS = {"yes": "concept", "artefact": "artefact", "no": "mixed", "unsure": "
 
 _COLUMNS = ("form", "item", "verdict", "choice", "name", "note", "seconds", "reviewer")
 _REQUIRED = ("form", "item", "verdict")
+_ITEM_COLUMNS = (
+    "item", "kind", "latent", "decoy", "cluster", "n_pictures", "verdict", "correct", "name", "note", "seconds",
+)  # fmt: skip
 _Z = 1.959963984540054
 """97.5 % quantile of the normal distribution."""
 
@@ -104,7 +107,7 @@ class ReviewResult:
     unanswered : int
         Items of any kind without an answer.
     items : pandas.DataFrame
-        One row per item: ``item, kind, latent, decoy, cluster, verdict, correct, name, note, seconds``.
+        One row per item: ``item, kind, latent, decoy, cluster, n_pictures, verdict, correct, name, note, seconds``.
     """
 
     form: str
@@ -253,7 +256,7 @@ def _join(facts: dict[str, dict[str, Any]], answers: dict[str, dict[str, str]]) 
                 "seconds": _seconds(given.get("seconds", "")),
             }
         )
-    return pd.DataFrame(rows).astype(
+    return pd.DataFrame(rows, columns=list(_ITEM_COLUMNS)).astype(
         {"latent": "Int64", "decoy": "Int64", "cluster": "Int64", "n_pictures": "Int64", "correct": "boolean"}
     )
 

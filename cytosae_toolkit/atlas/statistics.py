@@ -172,13 +172,12 @@ def _of_set(
     """Return references and `SET_STATISTICS` of one image set."""
     inside = facts.sets == s
     own = columns.restrict(inside[columns.rows])
-    labelled = bool((facts.labels >= 0).any())
     statistics: dict[str, NDArray[Any]] = {
         "mean_activation": mean_activation(own),
         "frequency": divide(own.n_active, inside.sum()),
         "density": totals.density_in(s),
         "max_activation": max_activation(own),
-        "label_entropy": label_entropy(own, facts) if labelled else np.full(own.n_latents, np.nan),
+        "label_entropy": label_entropy(own, facts) if facts.labelled else np.full(own.n_latents, np.nan),
     }
     table = np.stack([statistics[column] for column in SET_STATISTICS], axis=1).astype(np.float64)
     return {f"stats:{name}": table} | _reference_arrays(top_references(own, facts, k), f":{name}")

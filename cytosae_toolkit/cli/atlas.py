@@ -9,7 +9,8 @@ import typer
 from cytosae_toolkit.cli.handling import HandlingGroup
 
 COMMANDS = (
-    "atlas_build", "atlas_info", "atlas_import", "atlas_pack", "atlas_search", "atlas_names",
+    "atlas_build", "atlas_info", "atlas_search", "atlas_show", "atlas_names", "atlas_review", "atlas_figure",
+    "atlas_pack", "atlas_import",
 )  # fmt: skip
 """Modules of this package, each with ``register(app)``, in the order of ``atlas --help``."""
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from cytosae_toolkit.demo.tour import Finding
 
 CONTENTS = ("settings.json", "smears", "fresh", "tokens", "run", "field.png", "demo.json", "training.png",
-            "training.csv", "concepts.png", "localisation.csv")  # fmt: skip
+            "training.csv", "concepts.png", "localisation.csv", "demo.atlas.zarr", "demo.atlas.zarr.building",
+            "demo.names.jsonl", "latents.png", "latents.csv", "patch.png", "patch.csv")  # fmt: skip
 
 
 def register(app: typer.Typer) -> None:
@@ -58,7 +59,8 @@ def demo(
         finding = run_tour(tour, progress=progress_for(quiet), stop=stop)
     if json:
         print_json({"out": out, "run": finding.run.path, "evaluation": finding.run.evaluation,
-                    "localisation": finding.table.to_dict("records"), "files": finding.files})  # fmt: skip
+                    "localisation": finding.table.to_dict("records"), "atlas": finding.atlas.path,
+                    "files": finding.files})  # fmt: skip
         return
     _show(finding, time.monotonic() - started)
 
@@ -107,6 +109,9 @@ def _show(finding: Finding, seconds: float) -> None:
     say(f"Made in {seconds:.0f} s with the demonstration backbone, which serves trials only:")
     for path, what in (
         ("concepts.png", "the clearest latents, their reference cells, and the patches that light up"),
+        ("latents.png", "all latents: how often, how strongly, and with which labels they are active"),
+        ("patch.png", "one patch of one cell: which latents are active on it"),
+        ("demo.atlas.zarr/", "the atlas: statistics, reference images, heat maps and names of all latents"),
         ("training.png", "loss, FVU, L0 and dead latents during training"),
         ("localisation.csv", "the table above for all structures"),
         ("field.png", "a generated smear"),
@@ -117,6 +122,9 @@ def _show(finding: Finding, seconds: float) -> None:
     say("")
     say("Try next:")
     program = "uv run cytosae-toolkit" if "UV" in os.environ else "cytosae-toolkit"
+    say(f"  {program} atlas search {finding.atlas.path} granules")
+    say(f"  {program} atlas show {finding.atlas.path} {finding.clearest[0][0]} --out latent.png")
+    say(f"  {program} explain {finding.atlas.path} {finding.out / 'field.png'} --out explained")
     say(f"  {program} evaluate {finding.out / 'run'} {finding.out / 'fresh' / 'images.csv'}")
     say(f"  {program} train {finding.out / 'smears' / 'images.csv'} --out topk-run --backbone nano --sae topk")
     say(f"  {program} weights fetch dinobloom-b")

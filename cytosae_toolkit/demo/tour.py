@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from cytosae_toolkit.demo.atlas import demo_atlas, draw_atlas, name_concepts
 from cytosae_toolkit.demo.comparison import REPORTED, Demonstration
 from cytosae_toolkit.demo.dataset import DatasetSpec, write_dataset
 from cytosae_toolkit.demo.fields import generate_field
@@ -24,6 +25,8 @@ from cytosae_toolkit.training.session import train
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from cytosae_toolkit.atlas.reading import Atlas
 
 __all__ = ["REPORTED", "Demonstration", "Finding", "Tour", "generate", "run_tour"]
 
@@ -47,6 +50,8 @@ class Finding:
         Localisation of the chosen unit of each kind in each mask, on fresh images.
     clearest : list of (int, str)
         The latent that fits each structure best, with the structure's name.
+    atlas : Atlas
+        Built on the smears that the SAE learned from.
     files : list of Path
         Figures and tables.
     """
@@ -55,6 +60,7 @@ class Finding:
     run: Run
     table: pd.DataFrame
     clearest: list[tuple[int, str]]
+    atlas: Atlas
     files: list[Path]
 
 
@@ -95,7 +101,7 @@ def run_tour(tour: Tour, *, progress: Progress = SILENT, stop: Callable[[], bool
     _remember(tour)
     generate(tour, progress)
     run = train(tour.config(), resume=True, progress=progress, stop=stop)
-    return describe(tour, run, progress)
+    return describe(tour, run, demo_atlas(tour, run, progress=progress, stop=stop), progress)
 
 
 def _remember(tour: Tour) -> None:
@@ -118,8 +124,8 @@ def _remember(tour: Tour) -> None:
         )
 
 
-def describe(tour: Tour, run: Run, progress: Progress = SILENT) -> Finding:
-    """Measure what the latents see and draw the figures."""
+def describe(tour: Tour, run: Run, atlas: Atlas, progress: Progress = SILENT) -> Finding:
+    """Measure what the latents see, name the clearest, and draw the figures."""
     from cytosae_toolkit.figures.style import save_figure
     from cytosae_toolkit.figures.training import training_curves
 
@@ -131,10 +137,13 @@ def describe(tour: Tour, run: Run, progress: Progress = SILENT) -> Finding:
         files = save_figure(training_curves(run.metrics, run.evaluation), tour.out / "training.png", run.metrics)
         task.advance()
         files += save_figure(_montage(demonstration, clearest), tour.out / "concepts.png", dpi=130)
+        name_concepts(atlas, clearest)
+        files += draw_atlas(atlas, tour.out)
         task.advance()
     table.to_csv(tour.out / "localisation.csv", index=False, float_format="%.4f")
     write_json(tour.out / "demo.json", {"seed": tour.seed, "clearest": [list(pair) for pair in clearest]})
-    return Finding(tour.out, run, table, clearest, [*files, tour.out / "localisation.csv", tour.out / "field.png"])
+    files += [tour.out / "localisation.csv", tour.out / "field.png"]
+    return Finding(tour.out, run, table, clearest, atlas, files)
 
 
 def _montage(demonstration: Demonstration, clearest: list[tuple[int, str]]) -> Figure:

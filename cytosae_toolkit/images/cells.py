@@ -20,8 +20,7 @@ from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.images.decode import Box
 from cytosae_toolkit.images.morphology import grow_cell
 from cytosae_toolkit.images.pixels import RGB
-from cytosae_toolkit.images.red_cell_size import RED_CELL_UM
-from cytosae_toolkit.images.red_cell_size import red_cell_diameter as estimate_red_cell_diameter
+from cytosae_toolkit.images.red_cell_size import RED_CELL_UM, estimate_red_cells
 from cytosae_toolkit.images.staining import (
     Bools,
     Floats,
@@ -35,7 +34,8 @@ _RED_CELL = 24  # pixels of a red cell at the scale of the search
 _RED_CELL_AREA = np.pi / 4 * _RED_CELL**2
 _MIN_CONTRAST = 0.3  # smoothed density of chromatin above its surroundings; platelets and stain dust reach 0.2
 _MIN_NUCLEUS, _MIN_NUCLEUS_AT_BORDER = 0.3, 0.12  # areas in red cells; a platelet has 0.1
-_LOBE = 0.6  # a piece of chromatin smaller than this may be a lobe, in red cells; lymphocytes have 0.8 and more
+_LOBE = 0.7  # a piece of chromatin smaller than this may be a lobe, in red cells; lymphocytes have 0.8 and more
+_RED_TO_GREEN = 0.25  # of absorbance: chromatin has 0.4 or more, red cells have hardly any
 _MIN_PIXELS = 5  # narrower red cells cannot be told from noise
 
 Labels = npt.NDArray[np.int32]
@@ -120,8 +120,11 @@ def find_cells(
     nuclei = _joined_lobes(_nuclei(ndimage.uniform_filter(stain, 3), bumps, threshold))
     found = []
     for label, window in enumerate(ndimage.find_objects(nuclei), 1):
-        if window is not None and _is_large_enough(nuclei, label, window):
-            score = float(bumps[window][nuclei[window] == label].max()) / threshold
+        if window is None:
+            continue
+        piece = nuclei[window] == label
+        if _is_nucleus(piece, density[window], _at_border(window, stain.shape)):
+            score = float(bumps[window][piece].max()) / threshold
             found.append(_measured(density, nuclei, label, window, score, factor, image.shape))
     return sorted(found, key=lambda cell: (cell.y0, cell.x0))
 
@@ -139,7 +142,7 @@ def scale_of(image: RGB, red_cell_diameter: float | None, pixel_size: float | No
     elif pixel_size is not None and pixel_size > 0:
         diameter = RED_CELL_UM / pixel_size
     elif pixel_size is None:
-        diameter = max(_MIN_PIXELS, estimate_red_cell_diameter(image))
+        diameter = max(_MIN_PIXELS, estimate_red_cells(image).diameter)
     else:
         raise CytosaeError(f"A pixel of {pixel_size} µm is not possible.", "Give µm per pixel, such as 0.1.")
     if not _MIN_PIXELS <= diameter <= 2 * max(image.shape[:2]):
@@ -204,7 +207,7 @@ def _joined_peaks(bumps: Floats, y: npt.NDArray[np.intp], x: npt.NDArray[np.intp
 
 
 def _joined_lobes(nuclei: Labels) -> Labels:
-    """Join pieces too small for a nucleus of their own with the nearest piece less than half a red cell away."""
+    """Join pieces too small for a nucleus of their own with the nearest piece less than 0.6 red cells away."""
     result = nuclei.copy()
     sizes = np.bincount(nuclei.ravel())
     for label in np.argsort(sizes):
@@ -215,7 +218,7 @@ def _joined_lobes(nuclei: Labels) -> Labels:
         gap[piece | (result == 0)] = np.inf
         nearest = np.unravel_index(int(gap.argmin()), gap.shape)
         other = result[nearest]
-        if gap[nearest] < 0.5 * _RED_CELL and _width(piece | (result == other)) < 1.9 * _RED_CELL:
+        if gap[nearest] < 0.6 * _RED_CELL and _width(piece | (result == other)) < 2.2 * _RED_CELL:
             result[piece] = other
     return result
 
@@ -225,10 +228,13 @@ def _width(mask: Bools) -> float:
     return float(np.hypot(np.ptp(y), np.ptp(x)))
 
 
-def _is_large_enough(nuclei: Labels, label: int, window: tuple[slice, slice]) -> bool:
-    at_border = _at_border(window, nuclei.shape)
+def _is_nucleus(piece: Bools, density: Floats, at_border: bool) -> bool:
+    """Say whether a piece has the size and the colour of a nucleus: red cells hold no red-absorbing stain."""
     least = _MIN_NUCLEUS_AT_BORDER if at_border else _MIN_NUCLEUS
-    return bool((nuclei[window] == label).sum() >= least * _RED_CELL_AREA)
+    if piece.sum() < least * _RED_CELL_AREA:
+        return False
+    red, green = np.median(density[piece][:, :2], axis=0)
+    return bool(red > _RED_TO_GREEN * green)
 
 
 def _at_border(window: tuple[slice, slice], shape: tuple[int, ...], width: int = 1) -> bool:

@@ -34,7 +34,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 Box = tuple[int, int, int, int]
 """``(x0, y0, x1, y1)`` in pixels of the oriented image, half-open."""
 
-_MAX_SAMPLES = 8
+MAX_SAMPLES = 8
+"""Samples per pixel that a picture has at most."""
 _MAX_PIXELS_PER_BYTE = 10_000  # deflate, the tightest codec, reaches 8,256 on an empty 1-bit picture
 _ORIENTATION_TAG = 0x0112
 
@@ -96,7 +97,7 @@ def decode(source: str | os.PathLike[str] | bytes, box: Box | None = None) -> RG
         Not a regular file, empty, not an image, truncated, too large, or a box outside it.
     """
     limit = max_pixels()
-    with _explained(source), _opened(source) as stream:
+    with explained(source), opened(source) as stream:
         picture = _picture(stream, limit)
         if box is not None:
             picture = _cropped(picture, box)
@@ -112,16 +113,16 @@ def image_size(source: str | os.PathLike[str] | bytes) -> tuple[int, int]:
         As `decode`, as far as the header shows.
     """
     limit = max_pixels()
-    with _explained(source), _opened(source) as stream:
-        if _is_tiff(stream):
+    with explained(source), opened(source) as stream:
+        if is_tiff(stream):
             page = tiff.TiffPage(stream)
             width, height = page.size
-            _refuse_size((width, height), page.largest_extent, stream, limit)
+            refuse_size((width, height), page.largest_extent, stream, limit)
             orientation = page.orientation
         else:
-            image = _pillow_image(stream)
+            image = pillow_image(stream)
             width, height = image.size
-            _refuse_size((width, height), width * height, stream, limit)
+            refuse_size((width, height), width * height, stream, limit)
             orientation = _orientation(image)
         return (width, height) if orientation < 5 else (height, width)
 
@@ -137,7 +138,7 @@ def box_problem(box: Box, width: int, height: int) -> str | None:
 
 
 @contextmanager
-def _explained(source: str | os.PathLike[str] | bytes) -> Iterator[None]:
+def explained(source: str | os.PathLike[str] | bytes) -> Iterator[None]:
     """Turn whatever a decoder raises on a hostile or damaged file into one sentence."""
     name = f"of {len(source)} bytes" if isinstance(source, bytes) else os.fspath(source)
     try:
@@ -156,7 +157,8 @@ def _explained(source: str | os.PathLike[str] | bytes) -> Iterator[None]:
 
 
 @contextmanager
-def _opened(source: str | os.PathLike[str] | bytes) -> Iterator[BinaryIO]:
+def opened(source: str | os.PathLike[str] | bytes) -> Iterator[BinaryIO]:
+    """Open a regular file that is not empty, or bytes."""
     if isinstance(source, bytes):
         if not source:
             raise ValueError("it is empty (0 bytes)")
@@ -171,25 +173,26 @@ def _opened(source: str | os.PathLike[str] | bytes) -> Iterator[BinaryIO]:
         yield stream
 
 
-def _is_tiff(stream: BinaryIO) -> bool:
+def is_tiff(stream: BinaryIO) -> bool:
+    """Say by the first bytes whether a file is a TIFF."""
     magic = stream.read(4)
     stream.seek(0)
     return magic in tiff.MAGIC
 
 
 def _picture(stream: BinaryIO, limit: int) -> RGB:
-    if _is_tiff(stream):
+    if is_tiff(stream):
         page = tiff.TiffPage(stream)
-        _refuse_size(page.size, page.largest_extent, stream, limit)
-        if page.n_samples > _MAX_SAMPLES:
+        refuse_size(page.size, page.largest_extent, stream, limit)
+        if page.n_samples > MAX_SAMPLES:
             raise ValueError(f"it has {page.n_samples} samples per pixel")
         return oriented(page.rgb(), page.orientation)
-    image = _pillow_image(stream)
-    _refuse_size(image.size, image.size[0] * image.size[1], stream, limit)
+    image = pillow_image(stream)
+    refuse_size(image.size, image.size[0] * image.size[1], stream, limit)
     return oriented(_pillow_rgb(image), _orientation(image))
 
 
-def _refuse_size(size: tuple[int, int], extent: int, stream: BinaryIO, limit: int) -> None:
+def refuse_size(size: tuple[int, int], extent: int, stream: BinaryIO, limit: int) -> None:
     """Refuse a header that no picture of this file length can have, or one above the limit."""
     width, height = size
     if width < 1 or height < 1:
@@ -206,7 +209,7 @@ def _refuse_size(size: tuple[int, int], extent: int, stream: BinaryIO, limit: in
         raise ValueError(f"its header gives {width} x {height} pixels, which {n_bytes} bytes cannot hold")
 
 
-def _pillow_image(stream: BinaryIO) -> Any:
+def pillow_image(stream: BinaryIO) -> Any:
     """Open lazily with exactly one of the three supported readers, chosen by the first bytes.
 
     The readers are called directly because `PIL.Image.open` has a global limit of its own.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -20,7 +22,28 @@ _CONTRAST = 1.3  # an edge is steeper than this many times the mean steepness ar
 Edges = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 
-def red_cell_diameter(image: RGB) -> float:
+class RedCellSize(NamedTuple):
+    """An estimate of the red cells' size.
+
+    Attributes
+    ----------
+    diameter : float
+        Pixels.
+    certainty : float
+        How much better the edges meet at this size than at the median of all sizes; 2 and more in fields full of
+        red cells, 1 without any circle.
+    """
+
+    diameter: float
+    certainty: float
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether there are enough red cells to rely on it."""
+        return self.certainty >= 1.5
+
+
+def estimate_red_cells(image: RGB) -> RedCellSize:
     """Estimate the diameter of the red cells of a field.
 
     A circular Hough transform with gradient direction (Kimme, Ballard & Sklansky, Comm. ACM 18, 1975): every edge
@@ -33,16 +56,18 @@ def red_cell_diameter(image: RGB) -> float:
 
     Returns
     -------
-    float
-        Pixels; meaningful only where red cells are the most frequent objects.
+    RedCellSize
+        Meaningful only where red cells are the most frequent objects.
     """
     height, width = image.shape[:2]
     factor = max(1.0, max(height, width) / _EDGE)
-    size = max(1, round(width / factor)), max(1, round(height / factor))
+    size = max(2, round(width / factor)), max(2, round(height / factor))
     green = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX), dtype=np.float32)[:, :, 1]
     edges = _edges(np.log(green + 10))
     focus = [_focus(edges, (green.shape[0], green.shape[1]), float(radius)) for radius in _RADII]
-    return float(2 * factor * _RADII[int(np.argmax(focus))])
+    best = int(np.argmax(focus))
+    usual = float(np.median(focus))
+    return RedCellSize(float(2 * factor * _RADII[best]), focus[best] / usual if usual > 0 else 0.0)
 
 
 def _edges(brightness: Floats) -> Edges:

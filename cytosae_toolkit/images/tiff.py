@@ -9,7 +9,9 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from cytosae_toolkit.images.pixel_size import stored_pixel_size
 from cytosae_toolkit.images.pixels import RGB, grey_to_rgb, over_white, to_8_bit
+from cytosae_toolkit.images.tiff_segments import TiffSegments
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """First four bytes of a TIFF or BigTIFF file."""
@@ -46,6 +48,7 @@ class TiffPage:
         self._file = tifffile.TiffFile(stream)
         self._page: Any = self._file.pages.first
         self._n_bytes = self._file.filehandle.size
+        self._segments: TiffSegments | None = None
         self._refuse_lost_tags(stream)
 
     @property
@@ -85,7 +88,44 @@ class TiffPage:
             Truncated data, or a kind of picture that has no defined colours.
         """
         self._refuse_missing_data()
-        samples = self._samples()
+        return self._colours(self._samples())
+
+    def rgb_window(self, x0: int, y0: int, x1: int, y1: int) -> RGB:
+        """Decode a box of the stored page from the tiles or strips that it meets, by the rules of `rgb`.
+
+        Returns
+        -------
+        ndarray of uint8, shape [y1 - y0, x1 - x0, 3]
+            Before orientation.
+
+        Raises
+        ------
+        ValueError
+            As `rgb`.
+        """
+        if self._segments is None:
+            self._refuse_missing_data()
+            self._segments = TiffSegments(self._file.filehandle, self._page)
+        return self._colours(self._segments.read(x0, y0, x1, y1))
+
+    @property
+    def segment_extent(self) -> int:
+        """Pixels of one tile or strip: what reading a small window decodes at least."""
+        page = self._page
+        if page.is_tiled:
+            return max(1, int(page.tilewidth)) * max(1, int(page.tilelength)) * max(1, int(page.tiledepth))
+        return int(page.imagewidth) * min(int(page.imagelength), max(1, int(page.rowsperstrip)))
+
+    @property
+    def pixel_size(self) -> float | None:
+        """Micrometres per pixel as the header tells, or None."""
+        return stored_pixel_size(
+            str(self._tag("ImageDescription", "")),
+            self._tag("XResolution", None),
+            int(self._tag("ResolutionUnit", 2)),
+        )
+
+    def _colours(self, samples: npt.NDArray[Any]) -> RGB:
         photometric = self._page.photometric.name
         if photometric == "YCBCR" and self._page.compression.name not in _COLOUR_CODECS:
             raise ValueError("its YCbCr samples are not compressed by JPEG, which is not supported")

@@ -86,6 +86,23 @@ class SparseAutoencoder(nn.Module, ABC):
             float32 [..., d_sae], never negative, 0 where a latent is inactive.
         """
 
+    def encode_latents(self, tokens: Tensor, latents: Tensor) -> Tensor:
+        """Return some of the latents of tokens; override it where that is quicker than encoding all.
+
+        Parameters
+        ----------
+        tokens : torch.Tensor
+            float32 [..., d_model].
+        latents : torch.Tensor
+            int64 [n], which latents, in any order.
+
+        Returns
+        -------
+        torch.Tensor
+            float32 [..., n], equal to ``encode(tokens)[..., latents]`` up to rounding.
+        """
+        return self.encode(tokens)[..., latents]
+
     def decode(self, latents: Tensor) -> Tensor:
         """Return the tokens that latents stand for: ``latents @ W_dec + b_dec`` (Eq. 1).
 

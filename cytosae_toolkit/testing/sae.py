@@ -147,6 +147,20 @@ def _neighbours(subject: SAESubject) -> None:
     require(same, "a token has other latents alone than among other tokens")
 
 
+@_checks.add("encoding some latents equals encoding all of them")
+@torch.no_grad()
+def _encode_latents(subject: SAESubject) -> None:
+    sae, tokens = subject.make().eval(), subject.tokens(24)
+    wanted = torch.tensor([subject.d_sae - 1, 0, subject.d_sae // 2, 0])
+    everything = sae.encode(tokens)
+    most_active = everything.sum(dim=0).argsort(descending=True)[:8]
+    for latents in (wanted, most_active):
+        some = sae.encode_latents(tokens.reshape(2, 12, -1), latents)
+        _require_shape(some, (2, 12, len(latents)), f"encode_latents() of [2, 12, d_model] and {len(latents)} latents")
+        same = torch.allclose(some.reshape(24, -1), everything[:, latents], rtol=1e-4, atol=1e-5)
+        require(same, "encode_latents() differs from encode()")
+
+
 @_checks.add("decode is latents @ W_dec + b_dec")
 @torch.no_grad()
 def _decode(subject: SAESubject) -> None:

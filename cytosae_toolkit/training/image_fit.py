@@ -117,8 +117,11 @@ class ImageFit:
     spread : TokenSpread
         Of the tokens of these images.
     side : tuple of float
-        Median and maximum of their longer sides, in pixels of the original images: what a field is told from, and
-        how cells of a field are cropped. Empty where it is unknown.
+        Median and maximum of the longer sides of training images, in pixels of the originals: what a field is told
+        from. Empty where it is unknown.
+    cell_size : float or None
+        Median share of a training image that its white cell covers, their field of view: how cells of a field are
+        cropped. None where no cells were found.
     """
 
     n_images: int
@@ -126,15 +129,29 @@ class ImageFit:
     l0: tuple[float, ...]
     spread: TokenSpread
     side: tuple[float, ...] = ()
+    cell_size: float | None = None
 
     @classmethod
     def of_values(cls, fvu: NDArray[np.float64], l0: NDArray[np.float64], spread: TokenSpread) -> ImageFit:
         """Summarise the values of training images, each float64 [n]."""
         return cls(len(fvu), _quantiles(fvu), _quantiles(l0), spread)
 
-    def with_sides(self, sides: Sequence[int]) -> ImageFit:
-        """Return the same with the longer sides of training images, in pixels."""
-        return replace(self, side=(float(np.median(sides)), float(max(sides))) if len(sides) else ())
+    def with_view(self, sides: Sequence[int], cell_sizes: Sequence[float]) -> ImageFit:
+        """Return the same with what training images show.
+
+        Parameters
+        ----------
+        sides : sequence of int
+            Their longer sides, pixels.
+        cell_sizes : sequence of float
+            Shares that their cells cover; NaN where none was found.
+        """
+        found = [size for size in cell_sizes if np.isfinite(size)]
+        return replace(
+            self,
+            side=(float(np.median(sides)), float(max(sides))) if len(sides) else (),
+            cell_size=float(np.median(found)) if found else None,
+        )
 
     @classmethod
     def of_run(cls, run: Run) -> ImageFit | None:
@@ -156,12 +173,13 @@ class ImageFit:
             mean = tuple(map(float, value["token_mean"]))
             spread = TokenSpread(mean, tuple(map(int, value["dimensions_excluded"])))
             n_images, percent = int(value["n_images"]), tuple(value["percent"])
-            side = tuple(map(float, value["side"]))
+            side = tuple(map(float, value.get("side", ())))
+            cell_size = None if value.get("cell_size") is None else float(value["cell_size"])
         except (KeyError, TypeError, ValueError) as error:
             raise _damaged() from error
         if percent != PERCENT or len(fvu) != len(PERCENT) or len(l0) != len(PERCENT):
             raise _damaged()
-        return cls(n_images, fvu, l0, spread, side)
+        return cls(n_images, fvu, l0, spread, side, cell_size)
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-compatible values."""
@@ -172,6 +190,7 @@ class ImageFit:
             "l0": {"quantiles": list(self.l0)},
             "dimensions_excluded": list(self.spread.excluded),
             "side": list(self.side),
+            "cell_size": self.cell_size,
             "token_mean": list(self.spread.mean),
         }
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.files import is_leftover, write_json
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from cytosae_toolkit.tokens import LiveView, TokenView
 
 EVALUATED_TRAINING_IMAGES = 256
-SIDES = 2048
-"""Of how many training images the size is looked at."""
+SIDES, MEASURED_CELLS = 2048, 128
+"""Of how many training images the size is looked at, and of how many the cell."""
 INITIALIZATION = -1
 """The 'step' whose generator initialises the SAE, so that no training step shares it."""
 
@@ -274,19 +275,29 @@ def _image_fit(
     train = prepared.split.train
     with progress.task("Measuring single training images", training_sample_size(train), "images") as task:
         fit = measure_training_images(sae, view, train, seed=prepared.config.seed, device=prepared.device, task=task)
-    return fit.with_sides(_sides(prepared.images.subset(train[:: -(-len(train) // SIDES)]))).to_json()
+    sides, cell_sizes = _view_of(prepared.images, train)
+    return fit.with_view(sides, cell_sizes).to_json()
 
 
-def _sides(images: ImageTable) -> list[int]:
-    """Return the longer side of each image, pixels; images that have gone since are left out."""
+def _view_of(images: ImageTable, train: NDArray[np.int64]) -> tuple[list[int], list[float]]:
+    """Return the longer sides of training images and the shares that their cells cover; missing files are left out."""
     from cytosae_toolkit.images.decode import UnreadableImage, image_size
+    from cytosae_toolkit.images.morphology import measure_cell
 
-    sides = []
-    for row in range(len(images)):
+    sides, cell_sizes = [], []
+    for row in _spread(train, SIDES):
         box = images.box(row)
         with suppress(UnreadableImage):
             sides.append(max(box[2] - box[0], box[3] - box[1]) if box else max(image_size(images.path(row))))
-    return sides
+    for row in _spread(train, MEASURED_CELLS):
+        with suppress(UnreadableImage):
+            cell_sizes.append(measure_cell(images.read(row)).cell_size)
+    return sides, cell_sizes
+
+
+def _spread(rows: NDArray[np.int64], n: int) -> list[int]:
+    """Return at most `n` of the rows, evenly spread."""
+    return [int(row) for row in rows[:: -(-len(rows) // n)]]
 
 
 def _training_facts(trainer: Trainer, first: int, seconds: float) -> dict[str, Any]:

@@ -41,6 +41,11 @@ class ReluL1(UnitDecoderSAE):
         """Return latents float32 [..., d_sae] of tokens float32 [..., d_model]."""
         return torch.relu(self.preactivations(tokens))
 
+    def encode_latents(self, tokens: Tensor, latents: Tensor) -> Tensor:
+        """Return some latents float32 [..., n] of tokens: one product with n columns of the encoder."""
+        weights = self.W_enc[:, latents]
+        return torch.relu(tokens @ weights + (self.b_enc[latents] - self.b_dec @ weights))
+
     def initialize(self, tokens: Tensor, generator: torch.Generator) -> None:
         """Start from the centre of the tokens and random directions; see `ReluL1Options`."""
         # half of the latents fire at first; the factor makes their sum about as long as the token

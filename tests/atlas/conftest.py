@@ -85,9 +85,15 @@ def whole_run_folder(
     patch.setattr("cytosae_toolkit.training.plan.seconds_per_call", lambda function, seconds=0.0: 1e-3)
     train(
         TrainConfig(
-            images=str(tiny_images), out=out, backbone="timm", backbone_options=tiny_backbone, d_sae=96, steps=2,
-            batch_tokens=32, device="cpu",
-        )  # fmt: skip
+            images=str(tiny_images),
+            out=out,
+            backbone="timm",
+            backbone_options=tiny_backbone,
+            d_sae=96,
+            steps=2,
+            batch_tokens=32,
+            device="cpu",
+        )
     )
     patch.undo()
     weights, generator = load_file(out / "sae.safetensors"), torch.Generator().manual_seed(5)

@@ -57,6 +57,7 @@ def one_latent(
         "n_reference_patients": len({facts.patients[row] for row in best} - {-1}),
         "n_reference_sets": len({facts.sets[row] for row in best}),
         "position_r2": position_r2(patches[m > 0]),
+        "off_centre": off_centre(m, peak, facts, grid),
         "border_share": border_share(patches, grid),
         "colour_r2": colour_r2(m, facts),
         "reproducibility": reproducibility(m, facts),
@@ -201,32 +202,50 @@ def border_share(patches: np.ndarray, grid: tuple[int, int]) -> float:
     return (maps.sum() - maps[1:-1, 1:-1].sum()) / maps.sum() if maps.sum() else np.nan
 
 
+def off_centre(m: np.ndarray, peak: np.ndarray, facts: ImageFacts, grid: tuple[int, int]) -> float:
+    """Squared mean of the places of the 20 best references' peaks about the centre, over their mean square."""
+    peaks = [peak[row] for row in references(m, facts.groups, 20, np.ones(len(m), dtype=bool)) if peak[row] >= 0]
+    if len(peaks) < 10:
+        return np.nan
+    places = (np.stack(np.unravel_index(peaks, grid), axis=1) + 0.5) / grid - 0.5
+    return np.square(places.mean(axis=0)).sum() / np.square(places).sum(axis=1).mean()
+
+
 def first_images(facts: ImageFacts) -> np.ndarray:
     """Which images are the first of their group."""
     return np.array([not (facts.groups[:row] == facts.groups[row]).any() for row in range(len(facts))])
 
 
 def colour_r2(m: np.ndarray, facts: ImageFacts) -> float:
-    """Cross-validated R² of a ridge regression by scikit-learn."""
+    """Cross-validated R² of a ridge regression by scikit-learn, about the means of labels."""
     from sklearn.linear_model import Ridge
 
-    use = first_images(facts) & np.isfinite(facts.colour).all(axis=1)
-    y = m[use].astype(np.float64)
-    if use.sum() < 10 or np.ptp(y) == 0:
+    groups = [group_label(facts, group) for group in facts.groups]
+    labelled = any(label is not None for label in groups)
+    labels = np.array(["" if label is None else label for label in groups])
+    use = first_images(facts) & np.isfinite(facts.colour).all(axis=1) & ((labels != "") | (not labelled))
+    if use.sum() < 10:
         return np.nan
+
+    def centre(x):
+        return x - np.stack([x[labels[use] == label].mean(axis=0) for label in labels[use]])
 
     def standardise(x):
         spread = x.std(axis=0)
         return np.clip((x - x.mean(axis=0)) / np.where(spread > 0, spread, 1), -3, 3)
 
-    x = standardise(facts.colour[use].astype(np.float64))
-    x = np.hstack([x, standardise(x**2)])
+    y = centre(m[use].astype(np.float64))
+    if np.square(y).sum() <= 1e-12 * np.square(m[use].astype(np.float64)).sum():
+        return np.nan
+    x = standardise(facts.colour[use, : 9 if labelled else 3].astype(np.float64))
+    x = standardise(centre(np.hstack([x, x**2])))
     fold = (priority(-1, facts.keys[use]) % np.uint64(5)).astype(int)
     predicted = np.zeros(len(y))
     for f in set(fold):
         if (fold != f).any():
-            predicted[fold == f] = Ridge(alpha=1.0).fit(x[fold != f], y[fold != f]).predict(x[fold == f])
-    return max(0.0, 1 - np.square(y - predicted).sum() / np.square(y - y.mean()).sum())
+            model = Ridge(alpha=1.0, fit_intercept=False).fit(x[fold != f], y[fold != f])
+            predicted[fold == f] = model.predict(x[fold == f])
+    return max(0.0, 1 - np.square(y - predicted).sum() / np.square(y).sum())
 
 
 def correlation(m: np.ndarray, facts: ImageFacts, quantity: np.ndarray) -> float:

@@ -3,7 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cytosae_toolkit.atlas.positions import PatchTotals, border_share, position_r2, ring, ring_area
+from cytosae_toolkit.atlas.positions import PatchTotals, border_share, off_centre, position_r2, ring, ring_area
+
+from .dense import columns_of
+from .worlds import facts_of
 
 
 def totals(patches: np.ndarray, shape: tuple[int, ...], bins: np.ndarray | None = None) -> PatchTotals:
@@ -67,3 +70,27 @@ def test_densities():
     assert found.density.tolist() == [1 / 8]
     assert found.density_tokens.tolist() == [2 / 10]
     assert found.density_in(0).tolist() == [1 / 8]
+
+
+def peaks_at(*places: tuple[int, int]) -> float:
+    """`off_centre` of a latent that fires on one patch of a 5 x 5 grid in each image."""
+    h = np.zeros((len(places), 25, 1))
+    h[np.arange(len(places)), [5 * row + column for row, column in places]] = 1
+    return off_centre(columns_of(h, 0), facts_of(len(places)), (5, 5))[0]
+
+
+def test_peaks_at_one_place_along_an_edge_or_about_the_centre():
+    assert peaks_at(*[(0, 0)] * 10) == pytest.approx(1)
+    assert peaks_at(*[(4, column) for column in (0, 1, 2, 3, 4)] * 4) == pytest.approx(4 / 6)
+    assert peaks_at(*[(1, 1), (1, 3), (3, 1), (3, 3), (2, 2)] * 4) == pytest.approx(0)
+
+
+def test_peaks_in_the_centre_or_too_few_say_nothing():
+    assert np.isnan(peaks_at(*[(2, 2)] * 20))
+    assert np.isnan(peaks_at(*[(0, 0)] * 9))
+
+
+def test_only_the_best_references_are_asked():
+    h = np.zeros((60, 25, 1))
+    h[:20, 0], h[20:, 24] = 2, 1
+    assert off_centre(columns_of(h, 0), facts_of(60), (5, 5))[0] == pytest.approx(1)

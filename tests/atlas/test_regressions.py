@@ -14,12 +14,28 @@ def columns(*m):
 
 
 def test_colour_explains_what_follows_colour_and_not_what_does_not():
-    facts = facts_of(400)
-    red = np.maximum(facts.colour[:, 0] + 3, 0)
+    facts = facts_of(400, labels=["a"] * 400)
+    spread = np.maximum(facts.colour[:, 4] + 3, 0)
     bright = facts.colour[:, 1].astype(float) ** 2
     chance = np.random.default_rng(1).random(400)
-    r2 = colour_r2(columns(red, bright, chance), facts)
+    r2 = colour_r2(columns(spread, bright, chance), facts)
     assert r2[0] > 0.95 and r2[1] > 0.6 and r2[2] < 0.05
+
+
+def test_colour_that_goes_with_the_label_is_no_fault():
+    colour = np.random.default_rng(0).normal(size=(400, 9)).astype(np.float32)
+    colour[:200] += 5
+    m = (np.arange(400) < 200) + np.random.default_rng(1).random(400)
+    assert colour_r2(columns(m), facts_of(400, colour=colour))[0] > 0.5
+    labels = ["red"] * 200 + ["blue"] * 200
+    assert colour_r2(columns(m), facts_of(400, colour=colour, labels=labels))[0] < 0.05
+
+
+def test_without_labels_only_mean_colours_predict():
+    facts = facts_of(400)
+    mean, spread = (np.maximum(facts.colour[:, i] + 3, 0) for i in (2, 3))
+    r2 = colour_r2(columns(mean, spread), facts)
+    assert r2[0] > 0.95 and r2[1] < 0.05
 
 
 def test_prediction_is_of_images_not_seen():

@@ -108,7 +108,9 @@ def test_a_latent_that_never_fires():
 
 def test_limits_decide_the_flags():
     h, facts = world(0)
-    strict = FlagLimits(colour_r2=-1, position_r2=-1, border_share=-1, set_auroc=0.4, min_groups=10**6)
+    strict = FlagLimits(
+        colour_r2=-1, position_r2=-1, off_centre=-1, border_share=-1, set_auroc=0.4, reproducible=2, min_groups=10**6
+    )
     found = summary(h, facts, limits=strict).var
     for name in ("colour", "position", "set", "few_cells"):
         assert found[f"flag_{name}"][3:].all(), name

@@ -6,12 +6,15 @@ import torch
 
 from cytosae_toolkit.atlas.units import (
     MaskedImage,
+    backbone_units,
     brightness_units,
+    component_units,
     dimension_units,
     latent_units,
     localise_units,
     masked_images,
     overlap,
+    place_units,
 )
 from cytosae_toolkit.images import read_images
 from cytosae_toolkit.plugins import create_backbone, create_sae
@@ -100,3 +103,26 @@ def test_masked_images_lay_patches_over_masks(tiny_images, tiny_backbone):
     assert second.tokens.dtype == np.float32
     np.testing.assert_array_equal(second.image, table.read(1))
     assert second.boxes.shape == (4, 4)
+
+
+def test_components_are_projections_rectified_both_ways():
+    tokens = np.array([[1.0, 5.0], [3.0, 5.0]], dtype=np.float32)
+    swapped = np.array([[0.0, 1.0], [1.0, 0.0]])
+    found = component_units(np.array([2.0, 4.0]), swapped)(tokens, image(), BOXES)
+    np.testing.assert_array_equal(found, [[1, 0, 0, 1], [1, 1, 0, 0]])
+    assert found.dtype == np.float32
+
+
+def test_units_of_another_backbone_see_its_patch_tokens(tiny_backbone):
+    backbone = create_backbone("timm", device="cpu", **tiny_backbone)
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    found = backbone_units(backbone, 2, dimension_units(np.zeros(64)))(None, pixels, BOXES)
+    tokens = backbone.tokens(backbone.preprocess(pixels)[None], 2)[0, 1:].numpy()
+    np.testing.assert_allclose(found[:, :64], np.maximum(tokens, 0), atol=1e-6)
+
+
+def test_places_are_near_the_centre_or_far_from_it():
+    corners = np.array([[0, 0, 0, 0], [4, 4, 4, 4], [2, 2, 2, 2], [0, 2, 0, 2]], dtype=float)
+    near, far = place_units(None, image(), corners).T
+    np.testing.assert_allclose(far, [1, 1, 0, np.sqrt(0.5)], atol=1e-6)
+    np.testing.assert_allclose(near + far, 1)

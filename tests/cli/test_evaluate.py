@@ -74,3 +74,58 @@ def test_an_unfinished_run_says_how_to_go_on(run, tiny_images):
     result = evaluate(run.path, tiny_images)
     assert result.exit_code == 2
     assert "--resume" in result.stderr
+
+
+@pytest.fixture
+def masked(tiny_images, tmp_path):
+    """A table of the tiny images with a mask: nucleus above, cytoplasm at its left below."""
+    import numpy as np
+    from PIL import Image
+
+    mask = np.zeros((32, 32), dtype=np.uint8)
+    mask[:16], mask[16:, :16] = 255, 128
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    shutil.copytree(tiny_images, tmp_path / "images")
+    rows = [f"{p.relative_to(tmp_path)},{p.parent.name},mask.png" for p in sorted(tmp_path.glob("images/*/*.png"))]
+    (tmp_path / "images.csv").write_text("path,label,mask\n" + "\n".join(rows))
+    return tmp_path / "images.csv"
+
+
+def test_full_writes_the_card(run, masked, tmp_path):
+    arguments = (run.path, masked, "--full", "--other", run.path, "--out", tmp_path / "card", "--ablate", 3)
+    masks = ("--mask", "nucleus=255", "--mask", "cell=128,255")
+    result = evaluate(*arguments, *masks, "--seed", 1)
+    assert result.exit_code == 0, result.output
+    for text in ("monosemanticity", "circular", "label entropy", "probes", "nucleus", "without latent 3",
+                 "pairs above 0.7: 1.000 by hungarian", f"wrote {tmp_path / 'card' / 'card.json'}"):  # fmt: skip
+        assert text in result.stdout
+    assert sorted(path.name for path in (tmp_path / "card").iterdir()) == ["card.csv", "card.json", "card.png"]
+    card = json.loads((tmp_path / "card" / "card.json").read_text())
+    assert (card["card"]["seed"], card["localisation"]["structures"]) == (1, ["nucleus", "cell"])
+    again = evaluate(*arguments)
+    assert again.exit_code == 2
+    assert "card.json exists. Overwrite with --force" in again.stderr
+    assert evaluate(*arguments, *masks, "--seed", 1, "--force", "--json").exit_code == 0
+    assert json.loads((tmp_path / "card" / "card.json").read_text()) == card
+
+
+def test_another_backbone_may_judge_which_images_are_alike(run, tiny_images, tiny_backbone):
+    options = [word for key, value in (tiny_backbone | {"seed": "5"}).items() for word in ("-E", f"{key}={value}")]
+    result = evaluate(run.path, tiny_images, "--full", "--embedding-backbone", "timm", *options, "--json")
+    assert result.exit_code == 0, result.output
+    encoders = json.loads(result.stdout)["monosemanticity"]["encoders"]
+    assert [encoder["circular"] for encoder in encoders] == [True, False]
+
+
+def test_what_belongs_to_the_card_needs_full(run, tiny_images, tmp_path):
+    for arguments, message in (
+        (("--out", tmp_path / "card"), "--out belongs to the metrics card. Add --full"),
+        (("--mask", "a=1", "--seed", 0), "--mask and --seed belongs"),
+        (("--full", "-E", "a=b"), "-E gives options of no backbone"),
+        (("--full", "--mask", "a=x"), "no grey values"),
+        (("--full", "--mask", "a=1", "--mask-bits", "b"), "both by value and by bit"),
+        (("--full", "--other", tmp_path), "has no config.json"),
+    ):
+        result = evaluate(run.path, tiny_images, *arguments)
+        assert result.exit_code == 2, result.output
+        assert message in result.stderr.replace("\n", " ")

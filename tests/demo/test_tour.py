@@ -29,7 +29,8 @@ def module_cache(tmp_path_factory):
 def test_everything_that_is_named_is_there(finding):
     assert all(path.stat().st_size > 0 for path in finding.files)
     assert {path.name for path in finding.files} == {
-        "training.png", "training.csv", "concepts.png", "localisation.csv", "field.png"
+        "training.png", "training.csv", "concepts.png", "localisation.csv", "field.png", "latents.png", "latents.csv",
+        "patch.png",
     }  # fmt: skip
     assert json.loads((finding.out / "demo.json").read_text())["clearest"] == [list(x) for x in finding.clearest]
 
@@ -84,3 +85,11 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     with pytest.raises(CytosaeError, match="is not a run"):
         run_tour(Tour(tmp_path, n_images=24, n_fresh=12, training=SMALL))
     assert (tmp_path / "run" / "letter.txt").exists()
+
+
+def test_the_atlas_names_the_clearest_latents(finding):
+    names = finding.atlas.latents["name"]
+    assert {latent: names[latent] for latent, _ in finding.clearest} == {
+        latent: mask.replace("_", " ") for latent, mask in finding.clearest
+    }
+    assert finding.atlas.n_images == 24

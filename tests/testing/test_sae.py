@@ -112,6 +112,11 @@ class OtherDecoder(Plain):
         return latents @ self.W_dec
 
 
+class ForgetsTheBias(Plain):
+    def encode_latents(self, tokens: Tensor, latents: Tensor) -> Tensor:
+        return torch.relu(tokens @ self.W_enc[:, latents])
+
+
 class Dense(Plain):
     def encode(self, tokens: Tensor) -> Tensor:
         return torch.nn.functional.softplus(super().encode(tokens))
@@ -147,6 +152,7 @@ def failures(variant: type[SparseAutoencoder]) -> set[str]:
         (Unlearns, "training lowers the reconstruction error"),
         (ScalesTwice, "before_step repeated changes nothing"),
         (OtherDecoder, "decode is latents @ W_dec + b_dec"),
+        (ForgetsTheBias, "encoding some latents equals encoding all of them"),
         (Dense, "some latents fire and some do not"),
         (Vectors, "the loss is a mapping of finite scalars with a gradient"),
         (LeakyDirections, "decoder directions are detached rows in token space"),

@@ -96,7 +96,11 @@ class CardMaker:
     @cached_property
     def untrained(self) -> SparseAutoencoder:
         """The same SAE before its first step."""
-        seed = int(self.run.config.get("seed") or 0)
+        return self.untrained_from(0)
+
+    def untrained_from(self, shift: int) -> SparseAutoencoder:
+        """Return the SAE before its first step, from the run's seed plus `shift`: its own start is no chance level."""
+        seed = int(self.run.config.get("seed") or 0) + shift
         return untrained_sae(self.run, self.view, seed=seed, device=self.device)
 
     @cached_property

@@ -205,7 +205,7 @@ def _mean_sd(values: NDArray[np.float64]) -> dict[str, float]:
 
 
 def stability_section(maker: CardMaker) -> dict[str, Any]:
-    """Return how well the latents of another run, and of the untrained SAE, agree with these."""
+    """Return how well the latents of another run agree with these, and those of an SAE untrained from another seed."""
     about, other = entry(definitions.STABILITY), maker.options.other_run
     features = maker.features
     if other is None or features.live_other is None:
@@ -214,7 +214,7 @@ def stability_section(maker: CardMaker) -> dict[str, Any]:
     theirs = other.sae.decoder_directions.cpu().numpy()[features.live_other]
     if not len(mine) or not len(theirs):
         return about | {"absent": "one of the runs has no latent that fires on these images"}
-    untrained = maker.untrained.decoder_directions.cpu().numpy()
+    untrained = maker.untrained_from(1).decoder_directions.cpu().numpy()
     return (
         about
         | asdict(stability(mine, theirs))

@@ -15,7 +15,7 @@ SAME = 0.7
 """Cosine above which two latents count as the same."""
 HUNGARIAN_LIMIT = 4096
 """Live latents up to which pairs are matched optimally."""
-ROWS_AT_ONCE = 2048
+ROWS_AT_ONCE = 512
 
 
 @dataclass(frozen=True)

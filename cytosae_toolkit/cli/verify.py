@@ -1,0 +1,59 @@
+"""``verify``: check a run, a token store or an atlas against its own fingerprints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cytosae_toolkit.cli.common import DebugOption, JsonOption, print_json, say
+from cytosae_toolkit.errors import CytosaeError
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``verify`` to the program."""
+    app.command("verify")(verify)
+
+
+def verify(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A run, a token store, an atlas or a packed atlas.")],
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Check a run, a token store or an atlas against its own fingerprints; exit code 2 if something is wrong."""
+    kind, problems = examine(path)
+    if json:
+        print_json({"path": path, "kind": kind, "problems": problems})
+    elif not problems:
+        say(f"The {kind} {path} is whole.")
+    if problems:
+        if not json:
+            for problem in problems:
+                say(f"- {problem}")
+        raise CytosaeError(f"The {kind} {path} is damaged: {len(problems)} problems found.", "Make it again.")
+
+
+def examine(path: Path) -> tuple[str, list[str]]:
+    """Return what a path is, and what is wrong with it.
+
+    Raises
+    ------
+    CytosaeError
+        If it is nothing of this program.
+    """
+    from cytosae_toolkit.atlas.reading import open_atlas
+    from cytosae_toolkit.atlas.verify import verify_atlas
+    from cytosae_toolkit.tokens import is_token_store, verify_store
+    from cytosae_toolkit.training.run import is_run, load_run
+
+    if is_run(path):
+        try:
+            sae = load_run(path).sae
+        except CytosaeError as error:
+            return "run", [str(error)]
+        broken = [name for name, tensor in sae.state_dict().items() if not bool(tensor.isfinite().all())]
+        return "run", [f"{name} holds NaN or infinite numbers." for name in broken]
+    if is_token_store(path):
+        return "token store", list(verify_store(path).problems)
+    return "atlas", verify_atlas(open_atlas(path))

@@ -1,0 +1,328 @@
+"""A smear field explained: by the cells that are found in it (the default), or by windows that slide over it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cytosae_toolkit.errors import CytosaeError
+from cytosae_toolkit.explore.explanation import (
+    TABLE,
+    check_folder,
+    scale_of,
+    title_of,
+    write_explanation,
+    write_heatmaps,
+    write_table,
+)
+from cytosae_toolkit.explore.image import LoadedImage, check_latent
+from cytosae_toolkit.explore.windows import FieldMap, FieldPixels, Window, slide
+from cytosae_toolkit.files import atomic_folder
+from cytosae_toolkit.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from cytosae_toolkit.explore.explorer import Explorer
+    from cytosae_toolkit.images.windows import Field
+
+FIELD_FACTOR = 1.5
+"""An image counts as a field if its longer side exceeds that of every training image by this factor."""
+USUAL_CELL_SIZE = 0.25
+"""Share of a crop that its cell covers, where the run does not know it."""
+SAMPLED_WINDOWS = 16
+PICTURE_SIDE = 2000
+"""Longer side of the picture of a field under a heat map, pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class FieldExplanation:
+    """What was found in a field.
+
+    Parameters
+    ----------
+    what : str
+        ``"cells"`` or ``"windows"``.
+    shape : (int, int)
+        Height and width of the field, pixels.
+    n_boxes : int
+        How many cells or windows.
+    n_unlike : int
+        How many of those looked at are unlike the training images.
+    table : DataFrame
+        Latents of the field, as `BoxSummary.table`, with what the atlas knows.
+    """
+
+    what: str
+    shape: tuple[int, int]
+    n_boxes: int
+    n_unlike: int
+    table: pd.DataFrame
+
+
+class BoxSummary:
+    """Gathers the latents of several boxes of a field, one image after the other.
+
+    Parameters
+    ----------
+    explorer : Explorer
+        Knows which latents fire everywhere.
+    """
+
+    def __init__(self, explorer: Explorer) -> None:
+        n = explorer.d_sae
+        self.explorer = explorer
+        self.n_images = self.n_unlike = 0
+        self._total, self._highest, self._largest = np.zeros(n), np.zeros(n), np.zeros(n, dtype=np.float32)
+        self._best, self._active, self._hidden = (np.zeros(n, dtype=np.int64) for _ in range(3))
+
+    def add(self, image: LoadedImage) -> None:
+        """Add a box."""
+        found = image.codes.table(self.explorer.threshold)
+        at, mean = found.index.to_numpy(), found["mean"].to_numpy(np.float64)
+        self._total[at] += mean
+        self._largest[at] = np.maximum(self._largest[at], found["max"])
+        self._active[at] += 1
+        better = mean > self._highest[at]
+        self._best[at[better]], self._highest[at[better]] = self.n_images, mean[better]
+        self._hidden += self.explorer.fires_everywhere(image)
+        self.n_images += 1
+        self.n_unlike += bool(image.unlike)
+
+    def table(self, *, latents: Sequence[int] = (), top: int | None = 10, everywhere: bool = False) -> pd.DataFrame:
+        """Return latents, largest mean first, or those that are given.
+
+        Returns
+        -------
+        DataFrame
+            Index `latent`; `mean`, of the image-level activation over all boxes; `max`, over their patches;
+            `n_active`, on how many boxes it is active; `best`, the position of the box with the largest mean, -1
+            for none.
+        """
+        shown = (self._active > 0) & (everywhere | (self._hidden < self.n_images))
+        at = np.asarray(latents, dtype=np.int64) if len(latents) else np.flatnonzero(shown)
+        found = pd.DataFrame(
+            {
+                "mean": self._total[at] / max(self.n_images, 1),
+                "max": self._largest[at],
+                "n_active": self._active[at],
+                "best": np.where(self._active[at] > 0, self._best[at], -1),
+            },
+            index=pd.Index(at, name="latent"),
+        )
+        return found if len(latents) else found.sort_values("mean", ascending=False, kind="stable").iloc[:top]
+
+
+def looks_like_field(explorer: Explorer, path: Path) -> tuple[int, float] | None:
+    """Return the longer side of an image and of the largest training image, pixels, if it looks like a field.
+
+    None for an image like a training image, or where the run does not know how large those were.
+    """
+    from cytosae_toolkit.images.decode import image_size
+
+    usual, longest = explorer.image_fit, max(image_size(path))
+    if usual is None or not usual.side or longest <= FIELD_FACTOR * usual.side[1]:
+        return None
+    return longest, usual.side[1]
+
+
+def load_boxes(explorer: Explorer, field: FieldPixels, boxes: Sequence[Window]) -> Iterator[LoadedImage]:
+    """Yield boxes of a field, such as the cells found in it, each as a loaded image of its own."""
+    for start in range(0, len(boxes), 8):
+        part = boxes[start : start + 8]
+        pixels = [field.read_window(*box) for box in part]
+        yield from explorer.read_all(pixels, [f"box {' '.join(map(str, box))}" for box in part])
+
+
+def explain_cells(
+    explorer: Explorer,
+    field: Field,
+    *,
+    latents: Sequence[int] = (),
+    top: int | None = 10,
+    everywhere: bool = False,
+    red_cell_diameter: float | None = None,
+    pixel_size: float | None = None,
+    out: Path | None = None,
+    force: bool = False,
+    progress: Progress = SILENT,
+) -> FieldExplanation:
+    """Find the white cells of a field, crop them as the training images were, and say which latents they show.
+
+    The crops are squares of one size, in which the median cell covers the share that training cells cover.
+
+    Parameters
+    ----------
+    explorer : Explorer
+        With the run.
+    field : Field
+        As `cytosae_toolkit.images.windows.open_field` returns it; large ones are searched in tiles.
+    latents, top, everywhere
+        Which latents; see `cytosae_toolkit.explore.explanation.latent_table`.
+    red_cell_diameter : float, optional
+        Scale of the field: a red cell (7.5 µm) in pixels.
+    pixel_size : float, optional
+        Scale of the field: micrometres per pixel. Without either, what the file tells, or else estimated.
+    out : Path, optional
+        Folder for the table and one explanation per cell, ``cell-000/…``.
+    force : bool
+        Replace an explanation that exists.
+    progress : Progress
+        Where to report.
+
+    Raises
+    ------
+    CytosaeError
+        If no cell is found.
+    """
+    boxes = _cell_boxes(explorer, field, red_cell_diameter, pixel_size)
+    if not boxes:
+        raise CytosaeError(
+            "No white cell was found in the field.",
+            "Give its scale with --red-cell-diameter, slide a --window, or take it as one cell with --no-cells.",
+        )
+    summary = BoxSummary(explorer)
+    with progress.task("Reading cells", len(boxes), "cells") as task:
+        for image in load_boxes(explorer, field, boxes):
+            summary.add(image)
+            task.advance(1)
+    table = summary.table(latents=_checked(explorer, latents), top=top, everywhere=everywhere)
+    if out is not None:
+        _write_cells(out, explorer, field, boxes, table, force)
+    return FieldExplanation("cells", _size(field), len(boxes), summary.n_unlike, explorer.describe(table))
+
+
+def _cell_boxes(
+    explorer: Explorer, field: Field, red_cell_diameter: float | None, pixel_size: float | None
+) -> list[Window]:
+    """Find the cells of a field and return a box about each in which it fills as much as in the training images."""
+    from cytosae_toolkit.images.field_cells import field_scale, find_cells_of_field
+    from cytosae_toolkit.images.red_cell_size import RED_CELL_UM
+
+    height, width = _size(field)
+    if red_cell_diameter is None:
+        red_cell_diameter = RED_CELL_UM / pixel_size if pixel_size else max(5.0, field_scale(field).diameter)
+    cells = find_cells_of_field(field, red_cell_diameter=red_cell_diameter)
+    if not cells:
+        return []
+    usual = explorer.image_fit
+    share = USUAL_CELL_SIZE if usual is None or usual.cell_size is None else usual.cell_size
+    side = round(float(np.sqrt(np.median([cell.cell_area for cell in cells]) / share)))
+    return [square_about(cell.centre, side, (height, width)) for cell in cells]
+
+
+def square_about(centre: tuple[float, float], side: int, shape: tuple[int, int]) -> Window:
+    """Return a square box about a point, moved into the field, and no larger than the field."""
+    height, width = shape
+    w, h = min(side, width), min(side, height)
+    x0 = min(max(round(centre[0] - w / 2), 0), width - w)
+    y0 = min(max(round(centre[1] - h / 2), 0), height - h)
+    return x0, y0, x0 + w, y0 + h
+
+
+def _write_cells(
+    out: Path, explorer: Explorer, field: FieldPixels, boxes: Sequence[Window], table: pd.DataFrame, force: bool
+) -> None:
+    """Write the table of the field, the boxes, and for each cell an explanation by the same latents."""
+    check_folder(out, force=force)
+    with atomic_folder(out, replace=force) as folder:
+        write_table(folder / TABLE, explorer.describe(table))
+        places = pd.DataFrame(boxes, columns=["x0", "y0", "x1", "y1"]).rename_axis(index="cell")
+        unlike = []
+        for place, image in enumerate(load_boxes(explorer, field, boxes)):
+            on_image = image.codes.table(explorer.threshold).reindex(table.index, fill_value=0)
+            write_explanation(folder / f"cell-{place:03d}", explorer, image, on_image)
+            unlike.append(bool(image.unlike))
+        write_table(folder / "cells.csv", places.assign(unlike=unlike))
+
+
+def explain_windows(
+    explorer: Explorer,
+    field: FieldPixels,
+    windows: Sequence[Window],
+    *,
+    latents: Sequence[int] = (),
+    top: int | None = 10,
+    everywhere: bool = False,
+    out: Path | None = None,
+    force: bool = False,
+    progress: Progress = SILENT,
+) -> FieldExplanation:
+    """Slide a window over a field and say which latents it shows; approximate, see `cytosae_toolkit.explore.windows`.
+
+    The latents are chosen, and their numbers measured, on at most 16 windows spread over the field; with `out`, the
+    heat maps of these latents are then blended from all windows.
+
+    Parameters
+    ----------
+    explorer, field, latents, top, everywhere, out, force, progress
+        As in `explain_cells`; the field is read window by window.
+    windows : sequence of (x0, y0, x1, y1)
+        Boxes of pixels that cover the field.
+    """
+    sampled = np.unique(np.linspace(0, len(windows) - 1, SAMPLED_WINDOWS).round().astype(int))
+    summary = BoxSummary(explorer)
+    for image in load_boxes(explorer, field, [windows[place] for place in sampled]):
+        summary.add(image)
+    table = summary.table(latents=_checked(explorer, latents), top=top, everywhere=everywhere)
+    if out is not None and len(table):
+        check_folder(out, force=force)
+        maps = slide(explorer, field, windows, table.index.tolist(), progress=progress)
+        _write_field(out, explorer, field, maps, explorer.describe(table), force)
+    return FieldExplanation("windows", _size(field), len(windows), summary.n_unlike, explorer.describe(table))
+
+
+def _write_field(
+    out: Path, explorer: Explorer, field: FieldPixels, maps: FieldMap, table: pd.DataFrame, force: bool
+) -> None:
+    from cytosae_toolkit.figures.attribution import overlay
+    from cytosae_toolkit.figures.style import save_figure
+
+    picture = _picture(field)
+    boxes = _cells_of(maps, picture.shape)
+    with atomic_folder(out, replace=force) as folder:
+        write_table(folder / TABLE, table)
+        write_heatmaps(folder / "heatmaps", dict(zip(maps.latents, maps.maps, strict=True)))
+        (folder / "overlays").mkdir()
+        for latent, heatmap in zip(maps.latents, maps.maps, strict=True):
+            title = f"{title_of(explorer, latent)} (approximate)"
+            figure = overlay(picture, np.nan_to_num(heatmap), boxes, scale_of(explorer, latent), title=title)
+            save_figure(figure, folder / "overlays" / f"latent-{latent:05d}.png")
+
+
+def _picture(field: FieldPixels) -> NDArray[np.uint8]:
+    """Return the field with at most `PICTURE_SIDE` pixels a side, uint8 [h, w, 3], read in bands."""
+    from PIL import Image
+
+    height, width = _size(field)
+    shrink = max(1.0, max(height, width) / PICTURE_SIDE)
+    n_rows, n_columns = max(1, round(height / shrink)), max(1, round(width / shrink))
+    bands = []
+    for start in range(0, n_rows, 256):
+        stop = min(start + 256, n_rows)
+        top, bottom = round(start * height / n_rows), round(stop * height / n_rows)
+        band = Image.fromarray(np.ascontiguousarray(field.read_window(0, top, width, bottom)))
+        bands.append(np.asarray(band.resize((n_columns, stop - start), Image.Resampling.BILINEAR)))
+    return np.concatenate(bands)
+
+
+def _cells_of(maps: FieldMap, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return the box of each cell of the maps in a picture of the field, float64 [n, 4], row-major."""
+    rows, columns = maps.maps.shape[1:]
+    y, x = np.linspace(0, shape[0], rows + 1), np.linspace(0, shape[1], columns + 1)
+    top, left = np.meshgrid(y[:-1], x[:-1], indexing="ij")
+    bottom, right = np.meshgrid(y[1:], x[1:], indexing="ij")
+    return np.stack([left, top, right, bottom], axis=-1).reshape(-1, 4)
+
+
+def _size(field: FieldPixels) -> tuple[int, int]:
+    height, width = field.shape[:2]
+    return int(height), int(width)
+
+
+def _checked(explorer: Explorer, latents: Sequence[int]) -> list[int]:
+    return list(dict.fromkeys(check_latent(latent, explorer.d_sae) for latent in latents))

@@ -1,0 +1,128 @@
+"""Reference images of latents of an atlas with the patches that light up (figure 2B of the paper)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from cytosae_toolkit.atlas.describing import short_text
+from cytosae_toolkit.errors import CytosaeError
+from cytosae_toolkit.figures.references import LatentRow, stacked_montage
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from cytosae_toolkit.atlas.reading import Atlas, Reference
+
+_KINDS = {"top": "", "typical": "random, weakest quarter first", "miss": "near misses: silent there"}
+
+
+def latent_montage(
+    atlas: Atlas,
+    latents: Sequence[int],
+    *,
+    kinds: Sequence[str] = ("top",),
+    sets: Sequence[str] | None = None,
+    limit: int = 12,
+) -> Figure:
+    """Draw two lines per latent: reference images, and what the latent sees of each.
+
+    Parameters
+    ----------
+    atlas : Atlas
+        With images.
+    latents : sequence of int
+        At least one.
+    kinds : sequence of str
+        ``"top"``, ``"typical"``, ``"miss"``: each its own row.
+    sets : sequence of str, optional
+        For each of these image sets a row of its own best references; default one row over all.
+    limit : int
+        Images per row at most.
+
+    Raises
+    ------
+    CytosaeError
+        If the atlas has no images, or a latent, set or kind does not exist.
+    """
+    rows = montage_rows(atlas, latents, kinds=kinds, sets=sets, limit=limit)
+    return stacked_montage(rows, footer="Orange: where the latent is active, on one scale per row.")
+
+
+def montage_rows(
+    atlas: Atlas,
+    latents: Sequence[int],
+    *,
+    kinds: Sequence[str] = ("top",),
+    sets: Sequence[str] | None = None,
+    limit: int = 12,
+) -> list[LatentRow]:
+    """Return what `latent_montage` draws."""
+    if not atlas.has_images:
+        raise CytosaeError(
+            f"The atlas {atlas.path} has no images: it was made from published statistics.",
+            "Build one with `cytosae-toolkit atlas build RUN IMAGES`.",
+        )
+    table = atlas.latents
+    rows = []
+    for latent in latents:
+        statistics = dict(table.loc[atlas.check_latent(latent)])
+        for kind, name in kinds_and_sets(kinds, sets):
+            found = atlas.references(latent, kind=kind, set=name)[:limit]
+            rows.append(_row(atlas, latent, statistics, found, kind, name))
+    return rows
+
+
+def montage_numbers(
+    atlas: Atlas,
+    latents: Sequence[int],
+    *,
+    kinds: Sequence[str] = ("top",),
+    sets: Sequence[str] | None = None,
+    limit: int = 12,
+) -> pd.DataFrame:
+    """Return one line per image shown: latent, kind, set asked for, rank from 0, and the reference's fields."""
+    lines = [
+        {
+            "latent": latent, "kind": kind, "of_set": name or "", "rank": rank, "id": reference.id,
+            "set": reference.set, "label": reference.label or "", "patient": reference.patient or "",
+            "group": reference.group, "value": reference.value, "peak": reference.peak,
+        }
+        for latent in latents
+        for kind, name in kinds_and_sets(kinds, sets)
+        for rank, reference in enumerate(atlas.references(latent, kind=kind, set=name)[:limit])
+    ]  # fmt: skip
+    columns = ["latent", "kind", "of_set", "rank", "id", "set", "label", "patient", "group", "value", "peak"]
+    return pd.DataFrame(lines, columns=columns)
+
+
+def kinds_and_sets(kinds: Sequence[str], sets: Sequence[str] | None) -> list[tuple[str, str | None]]:
+    """Pair kinds with sets; only the best references are kept per set."""
+    return [(kind, name) for kind in kinds for name in (sets if sets and kind == "top" else [None])]
+
+
+def _row(
+    atlas: Atlas, latent: int, statistics: Mapping[str, Any], found: Sequence[Reference], kind: str, name: str | None
+) -> LatentRow:
+    empty = np.zeros(atlas.grid, dtype=np.float32)
+    shown = [(reference, picture) for reference in found if (picture := atlas.picture(reference.row)) is not None]
+    heatmaps = [atlas.heatmap(latent, reference.row) for reference, _ in shown]
+    title = f"latent {latent}" + (f": {statistics['name']}" if statistics.get("name") else "")
+    about = _KINDS[kind] or (f"best of {name}" if name else "")
+    text = "\n".join(line for line in (about, short_text(statistics), "" if shown else "no such images") if line)
+    return LatentRow(
+        title,
+        text,
+        [picture for _, picture in shown],
+        [(empty if heatmap is None else heatmap).reshape(-1) for heatmap in heatmaps],
+        [atlas.patch_boxes()] * len(shown),
+        [_caption(reference) for reference, _ in shown],
+    )
+
+
+def _caption(reference: Reference) -> str:
+    value = f"{reference.value:.3g}" if reference.value > 0 else "silent"
+    return f"{(reference.label or reference.id)[:16]}\n{value}"
