@@ -6,8 +6,6 @@ from importlib import import_module
 
 import typer
 
-from cytosae_toolkit.cli.handling import HandlingGroup
-
 COMMANDS = (
     "atlas_build", "atlas_info", "atlas_search", "atlas_show", "atlas_names", "atlas_review", "atlas_figure",
     "atlas_pack", "atlas_import",
@@ -18,7 +16,6 @@ COMMANDS = (
 def register(app: typer.Typer) -> None:
     """Add ``atlas`` to the program."""
     atlas = typer.Typer(
-        cls=HandlingGroup,
         no_args_is_help=True,
         help="What each latent means: build an atlas, browse, search, name and share it.",
     )

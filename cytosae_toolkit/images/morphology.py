@@ -171,8 +171,8 @@ def grow_cell(density: Floats, nucleus: Bools, others: Bools, reach: float | Non
     strength = np.maximum(density.max(axis=2), 0)
     radius = float(np.sqrt(nucleus.sum() / np.pi))
     away = ndimage.distance_transform_edt(~convex_hull_image(nucleus))  # type: ignore[no-untyped-call]
-    low = threshold_otsu(np.clip(strength, 0, np.percentile(strength, 75)), 64)  # type: ignore[no-untyped-call]
-    stained = (strength > min(low, 0.35 * float(np.median(strength[nucleus])))) | nucleus
+    pale = np.clip(strength, 0, 0.3 * float(np.median(strength[nucleus])))  # cytoplasm against background
+    stained = (strength > threshold_otsu(pale, 64)) | nucleus  # type: ignore[no-untyped-call]
     red = _red_cells(density, stained & ~others, nucleus, away, radius)
     depth = _depth(stained)
     peaks = ((_is_peak(depth) & stained) | _is_peak(_depth(red))) & (away > 0.5 * radius)

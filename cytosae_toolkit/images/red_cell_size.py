@@ -31,7 +31,7 @@ class RedCellSize(NamedTuple):
         Pixels.
     certainty : float
         How much better the edges meet at this size than at the median of all sizes; 2 and more in fields full of
-        red cells, 1 without any circle.
+        red cells, about 1 without any circle, 0 where the best size is the smallest or largest tried.
     """
 
     diameter: float
@@ -67,7 +67,8 @@ def estimate_red_cells(image: RGB) -> RedCellSize:
     focus = [_focus(edges, (green.shape[0], green.shape[1]), float(radius)) for radius in _RADII]
     best = int(np.argmax(focus))
     usual = float(np.median(focus))
-    return RedCellSize(float(2 * factor * _RADII[best]), focus[best] / usual if usual > 0 else 0.0)
+    meets = 0 < best < len(_RADII) - 1 and usual > 0  # noise meets best at the smallest size
+    return RedCellSize(float(2 * factor * _RADII[best]), focus[best] / usual if meets else 0.0)
 
 
 def _edges(brightness: Floats) -> Edges:

@@ -23,9 +23,17 @@ def test_no_argument_shows_help() -> None:
     assert "Usage" in CliRunner().invoke(app, []).output
 
 
-@pytest.mark.parametrize("module", COMMANDS)
-def test_every_command_has_help_with_debug(module: str) -> None:
-    result = CliRunner().invoke(app, [module.replace("_", "-"), "--help"])
+ATLAS = ("build", "add", "merge", "info", "search", "similar", "show", "name", "names", "review", "figure", "pack",
+         "import-statistics")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "command",
+    [*([name.replace("_", "-")] for name in COMMANDS if name != "atlas"), *(["atlas", name] for name in ATLAS)],
+    ids=" ".join,
+)
+def test_every_command_has_help_with_debug(command: list[str]) -> None:
+    result = CliRunner().invoke(app, [*command, "--help"])
     assert result.exit_code == 0 and "--debug" in result.stdout
 
 
