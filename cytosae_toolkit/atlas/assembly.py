@@ -187,10 +187,11 @@ class Assembly:
 
     def _write_matrices(self, folder: Path) -> None:
         shape = (len(self.facts), self.d_sae)
+        large = sum(int(source.latent_counts().sum()) for source in self.sources) >= 2**31
         with ExitStack() as stack, self.progress.task("Writing values", shape[0], "images") as task:
-            x = stack.enter_context(CSRWriter(folder, "X", shape))
-            mean = stack.enter_context(CSRWriter(folder / "layers", "mean", shape))
-            largest = stack.enter_context(CSRWriter(folder / "layers", "max", shape))
+            x = stack.enter_context(CSRWriter(folder, "X", shape, large=large))
+            mean = stack.enter_context(CSRWriter(folder / "layers", "mean", shape, large=large))
+            largest = stack.enter_context(CSRWriter(folder / "layers", "max", shape, large=large))
             for source in self.sources:
                 for matrices in source.matrices():
                     for writer, matrix in zip((x, mean, largest), matrices, strict=True):

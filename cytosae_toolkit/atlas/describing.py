@@ -12,6 +12,7 @@ FLAGS = {"flag_colour": "colour", "flag_position": "position", "flag_set": "set"
 _CARD = {
     "colour_r2": "R² from colour",
     "position_r2": "R² from patch position",
+    "off_centre": "agreement of peaks off the centre",
     "border_share": "share in the border",
     "set_auroc": "AUROC of image set",
     "reproducibility": "reproducibility over re-photographs",

@@ -77,7 +77,8 @@ def _codes(frame: pd.DataFrame, column: str) -> tuple[NDArray[np.int32], list[st
 def obs_table(frame: pd.DataFrame, arrays: dict[str, NDArray[Any]], out: Path) -> pd.DataFrame:
     """Return `obs`: the image table with paths relative to the atlas's folder, indexed by image id."""
     table = frame.drop(columns=[name for name in NOT_KEPT if name in frame.columns]).copy()
-    table["path"] = [_relative(path, out.parent) for path in table["path"]]
+    folder = out.parent.resolve()
+    table["path"] = [_relative(path, folder) for path in table["path"]]
     for name in ("fvu", "l0", "unlike"):
         table[name] = arrays[name]
     for i, name in enumerate(CELL):
@@ -98,6 +99,6 @@ def _storable(column: pd.Series[Any], *, categorical: bool) -> pd.Series[Any]:
 
 def _relative(path: str, folder: Path) -> str:
     try:
-        return Path(os.path.relpath(path, folder.resolve())).as_posix()
+        return Path(os.path.relpath(path, folder)).as_posix()
     except ValueError:  # another drive
         return path

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cytosae_toolkit.atlas.blocks import Entries, Heats
-from cytosae_toolkit.atlas.writing import RowsWriter
+from cytosae_toolkit.atlas.writing import RowsWriter, chunk_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -138,8 +138,10 @@ class PicturesWriter:
 def write_sums(folder: Path, arrays: Mapping[str, NDArray[np.int64]]) -> None:
     """Write the exact sums of an atlas."""
     for name, values in arrays.items():
-        with RowsWriter(folder / "media" / "sums" / name, values.shape[1:], np.int64) as writer:
-            writer.append(values)
+        step = chunk_rows(int(np.prod(values.shape[1:])), np.int64)
+        with RowsWriter(folder / "media" / "sums" / name, values.shape[1:], np.int64, step) as writer:
+            for start in range(0, len(values), step):  # never a second copy of all
+                writer.append(values[start : start + step])
 
 
 class Media:
@@ -153,6 +155,7 @@ class Media:
 
     def __init__(self, store: Any) -> None:
         self._store = store
+        self._recent_heats: tuple[int, Heats] | None = None
 
     def _array(self, path: str) -> Any:
         import zarr
@@ -208,6 +211,13 @@ class Media:
             (("rows", a, b), ("patch", c, d), ("activation", c, d))
         )  # fmt: skip
         return Heats(indptr - a, rows, offsets - c, patch, activation)
+
+    def heats_of(self, latent: int) -> Heats:
+        """Return the heat maps of one latent; those of the latent asked for last are remembered."""
+        known = self._recent_heats
+        if known is None or known[0] != latent:
+            known = self._recent_heats = latent, self.heats(latent, latent + 1)
+        return known[1]
 
     def picture_bytes(self, first: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         """Return the pictures of images ``first … stop-1``: where each begins, and the bytes."""

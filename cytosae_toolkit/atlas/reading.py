@@ -278,7 +278,7 @@ class Atlas:
         Kept for the references and typical images of a latent; zeros where the latent is silent on the image;
         None for other images (ask an `Explorer`).
         """
-        heats = self.media.heats(self.check_latent(latent), latent + 1)
+        heats = self.media.heats_of(self.check_latent(latent))
         places = np.flatnonzero(heats.rows == row)
         if not len(places):
             return None if row in self.column(latent)[0] else np.zeros(self.grid, dtype=np.float32)

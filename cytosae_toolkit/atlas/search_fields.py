@@ -25,6 +25,7 @@ ALIASES = {
     "patients": "n_reference_patients",
     "sets": "n_reference_sets",
     "border": "border_share",
+    "centre": "off_centre",
     "colour": "colour_r2",
     "color": "colour_r2",
     "position": "position_r2",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -103,12 +103,12 @@ class PartSource:
 
     def entries(self, first: int, stop: int) -> Entries:
         """Return the entries of a range of latents."""
-        pieces = [BlockFile(path).entries(first, stop) for path in self._paths]
+        pieces = (BlockFile(path).entries(first, stop) for path in self._paths)
         return join_entries(pieces, self._firsts[:-1].tolist(), stop - first)
 
     def heats(self, first: int, stop: int) -> Heats:
         """Return the heat maps of a range of latents."""
-        pieces = [BlockFile(path).heats(first, stop) for path in self._paths]
+        pieces = (BlockFile(path).heats(first, stop) for path in self._paths)
         return join_heats(pieces, self._firsts[:-1].tolist(), stop - first)
 
     def matrices(self) -> Iterator[RowMatrices]:
@@ -148,42 +148,45 @@ def _csr(entries: Entries, values: NDArray[np.float32], n: int) -> sparse.csr_ar
     return matrix
 
 
-def join_entries(pieces: Sequence[Entries], firsts: Sequence[int], n_latents: int) -> Entries:
+def join_entries(pieces: Iterable[Entries], firsts: Sequence[int], n_latents: int) -> Entries:
     """Join entries of consecutive images into one, sorted by latent, then image.
 
     Parameters
     ----------
-    pieces : sequence of Entries
-        The same latents, different images.
+    pieces : iterable of Entries
+        The same latents, different images. Of each only the entries are held: there may be as many pieces as blocks.
     firsts : sequence of int
         What to add to the rows of each.
     n_latents : int
         Number of latents.
     """
-    latent = np.concatenate([np.repeat(np.arange(n_latents), np.diff(piece.indptr)) for piece in pieces])
-    rows = np.concatenate([piece.rows.astype(np.int64) + first for piece, first in zip(pieces, firsts, strict=True)])
+    total = np.zeros(n_latents + 1, dtype=np.int64)
+    found: list[tuple[NDArray[Any], ...]] = []
+    for piece, first in zip(pieces, firsts, strict=True):
+        total += piece.indptr
+        rows = piece.rows.astype(np.int64) + first
+        found.append((_latents(piece.indptr), rows, piece.mean, piece.max, piece.value, piece.peak))
+    latent, *columns = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
     order = np.argsort(latent, kind="stable")
-    names = ("mean", "max", "value", "peak")
-    values = (np.concatenate([getattr(piece, name) for piece in pieces])[order] for name in names)
-    return Entries(_total([piece.indptr for piece in pieces]), rows[order], *values)
+    return Entries(total, *(column[order] for column in columns))
 
 
-def join_heats(pieces: Sequence[Heats], firsts: Sequence[int], n_latents: int) -> Heats:
+def join_heats(pieces: Iterable[Heats], firsts: Sequence[int], n_latents: int) -> Heats:
     """Join heat maps of consecutive images into one, sorted by latent, then image; arguments as `join_entries`."""
-    latent = np.concatenate([np.repeat(np.arange(n_latents), np.diff(piece.indptr)) for piece in pieces])
-    rows = np.concatenate([piece.rows.astype(np.int64) + first for piece, first in zip(pieces, firsts, strict=True)])
-    lengths = np.concatenate([np.diff(piece.offsets) for piece in pieces])
+    total = np.zeros(n_latents + 1, dtype=np.int64)
+    found: list[tuple[NDArray[Any], ...]] = []
+    for piece, first in zip(pieces, firsts, strict=True):
+        total += piece.indptr
+        rows = piece.rows.astype(np.int64) + first
+        found.append((_latents(piece.indptr), rows, np.diff(piece.offsets), piece.patch, piece.activation))
+    latent, rows, lengths, patch, activation = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
     order = np.argsort(latent, kind="stable")
     cells = ranges((np.cumsum(lengths) - lengths)[order], lengths[order])
-    return Heats(
-        _total([piece.indptr for piece in pieces]),
-        rows[order],
-        np.concatenate([[0], np.cumsum(lengths[order])]).astype(np.int64),
-        np.concatenate([piece.patch for piece in pieces])[cells],
-        np.concatenate([piece.activation for piece in pieces])[cells],
-    )
+    offsets = np.concatenate([[0], np.cumsum(lengths[order])]).astype(np.int64)
+    return Heats(total, rows[order], offsets, patch[cells], activation[cells])
 
 
-def _total(indptrs: list[NDArray[np.int64]]) -> NDArray[np.int64]:
-    total: NDArray[np.int64] = np.sum(indptrs, axis=0, dtype=np.int64)
-    return total
+def _latents(indptr: NDArray[np.int64]) -> NDArray[Any]:
+    """Return the latent of each entry in the smallest type that holds it, which sorts fastest."""
+    n_latents = len(indptr) - 1
+    return np.repeat(np.arange(n_latents, dtype=np.min_scalar_type(n_latents)), np.diff(indptr))

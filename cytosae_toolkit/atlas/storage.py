@@ -8,13 +8,18 @@ import shutil
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from cytosae_toolkit.atlas.part import RUN_FILES
 from cytosae_toolkit.atlas.record import RECORD_KEY, check_record
 from cytosae_toolkit.atlas.writing import quiet_zarr
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.files import restore_replaced
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def open_store(path: Path) -> Any:
@@ -87,14 +92,48 @@ def read_record(group: Any, path: Path) -> dict[str, Any]:
 
 
 def read_element(group: Any, name: str, path: Path) -> Any:
-    """Return one element of the AnnData, such as ``var`` or ``varm/ref_rows``."""
-    from anndata.io import read_elem
+    """Return one element of the AnnData, such as ``var`` or ``varm/ref_rows``.
 
+    Tables and arrays are read without importing anndata, which takes longer than reading them.
+    """
     try:
         with quiet_zarr():
-            return read_elem(group[name])
+            return _read(group[name])
     except Exception as error:
         raise damaged(path, error) from error
+
+
+def _read(node: Any) -> Any:
+    """Return what AnnData's specification says that a node holds."""
+    match node.attrs["encoding-type"]:
+        case "array":
+            return np.asarray(node[...])
+        case "string-array":
+            return node[...].astype(object)
+        case "categorical":
+            return _read_categorical(node)
+        case "dataframe":
+            return _read_table(node)
+        case _:
+            from anndata.io import read_elem
+
+            return read_elem(node)
+
+
+def _read_categorical(node: Any) -> Any:
+    import pandas as pd
+
+    return pd.Categorical.from_codes(
+        node["codes"][...], _read(node["categories"]), ordered=bool(node.attrs["ordered"])
+    )
+
+
+def _read_table(node: Any) -> pd.DataFrame:
+    import pandas as pd
+
+    index = node.attrs["_index"]
+    columns = {name: _read(node[name]) for name in node.attrs["column-order"]}
+    return pd.DataFrame(columns, index=pd.Index(_read(node[index]), name=None if index == "_index" else index))
 
 
 def damaged(path: Path, error: Exception) -> CytosaeError:

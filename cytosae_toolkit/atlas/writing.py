@@ -121,8 +121,8 @@ class RowsWriter:
 class CSRWriter:
     """Append blocks of rows to a sparse matrix on disk that AnnData reads as `csr_matrix`.
 
-    Values are float32, column indices int32, row pointers int64, in chunks of `CHUNK_ENTRIES`; memory holds less
-    than one chunk and the block.
+    Values are float32, column indices and row pointers of one type (scikit-learn refuses a mixture), in chunks of
+    `CHUNK_ENTRIES`; memory holds less than one chunk and the block.
 
     Parameters
     ----------
@@ -134,21 +134,24 @@ class CSRWriter:
         Rows and columns of the finished matrix.
     chunk : int
         Stored values per chunk.
+    large : bool
+        Whether there may be 2³¹ values or more: then indices and pointers are int64, else int32.
 
     Notes
     -----
     A context manager. Only `close`, when as many rows have come as `shape` says, makes it a matrix for readers.
     """
 
-    def __init__(self, group_path: Path, name: str, shape: tuple[int, int], chunk: int = CHUNK_ENTRIES) -> None:
+    def __init__(self, group_path: Path, name: str, shape: tuple[int, int], chunk: int = CHUNK_ENTRIES, *, large: bool = False) -> None:
         self.shape = shape
         self.n_rows = 0
         self._path = Path(group_path) / name
         _create_group(self._path)
         entries = max(1, min(chunk, shape[0] * shape[1]))
         self._data = RowsWriter(self._path / "data", (), np.float32, entries)
-        self._indices = RowsWriter(self._path / "indices", (), np.int32, entries)
-        self._indptr = RowsWriter(self._path / "indptr", (), np.int64, min(chunk, shape[0] + 1))
+        index_type = np.int64 if large else np.int32
+        self._indices = RowsWriter(self._path / "indices", (), index_type, entries)
+        self._indptr = RowsWriter(self._path / "indptr", (), index_type, min(chunk, shape[0] + 1))
         self._indptr.append([0])
 
     def append(self, block: csr_matrix) -> None:
@@ -162,13 +165,15 @@ class CSRWriter:
         Raises
         ------
         ValueError
-            If it has another number of columns, or too many rows have come.
+            If it has another number of columns, too many rows have come, or too many values for int32.
         """
         if block.shape[1] != self.shape[1]:
             raise ValueError(f"a block of {block.shape[1]} columns does not fit a matrix of {self.shape[1]}")
         if self.n_rows + block.shape[0] > self.shape[0]:
             raise ValueError(f"more than the {self.shape[0]} rows announced")
         stored = self._data.n_rows
+        if stored + block.nnz > np.iinfo(self._indptr.dtype).max:
+            raise ValueError("2³¹ values or more need large=True")
         self._data.append(block.data)
         self._indices.append(block.indices)
         self._indptr.append(np.asarray(block.indptr[1:], dtype=np.int64) + stored)
@@ -244,7 +249,7 @@ def write_anndata(
             for name, array in (arrays or {}).items():
                 _write_array(folder / kind / name, array)
         for path, matrix in _matrices(folder, X, layers):
-            with CSRWriter(path.parent, path.name, matrix.shape) as sparse:
+            with CSRWriter(path.parent, path.name, matrix.shape, large=matrix.nnz >= 2**31) as sparse:
                 sparse.append(matrix)
         _write_record(root, record)
         root.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})

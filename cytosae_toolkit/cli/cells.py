@@ -117,11 +117,15 @@ def _field(field: FieldOfCells) -> dict[str, Any]:
 def _show(found: CellFolder) -> None:
     for field in found.fields:
         cut = f", {len(field.cut)} cut by the border left out" if field.cut else ""
-        say(f"{field.path.name}: {len(field.cells)} cells{cut} (red cells {field.red_cell_diameter:.0f} pixels wide)")
+        say(f"{field.path.name}: {_count(len(field.cells), 'cell')}{cut} (red cells {field.red_cell_diameter:.0f} pixels wide)")
         if not field.scale_is_certain:
             warn(
                 f"{field.path.name} shows too few red cells to tell its scale; look at its overview, or give "
                 "--red-cell-diameter."
             )
-    say(f"{found.n_cells} cells of {len(found.fields)} fields: {found.out / 'cells.csv'}")
+    say(f"{_count(found.n_cells, 'cell')} of {_count(len(found.fields), 'field')}: {found.out / 'cells.csv'}")
     note(f"Check the finds: {found.out / 'overviews'}")
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 ATLAS = "demo.atlas.zarr"
 AUTHOR = "demonstration"
+CONCEPTS = {"auer_rods": "Auer rods"}
+"""How a hematologist writes the structures whose mask is called otherwise."""
 LATENTS_SHOWN = 6
 REFERENCES_SHOWN = 4
 
@@ -39,7 +41,7 @@ def name_concepts(atlas: Atlas, clearest: Sequence[tuple[int, str]]) -> None:
     for latent, mask in clearest:
         if latent not in named:
             note = "the generated structure that it fits best, by the masks"
-            atlas.annotations.add([latent], name=mask.replace("_", " "), note=note, verdict="concept", author=AUTHOR)
+            atlas.annotations.add([latent], name=CONCEPTS.get(mask, mask.replace("_", " ")), note=note, verdict="concept", author=AUTHOR)
 
 
 def draw_atlas(atlas: Atlas, out: Path) -> list[Path]:

@@ -213,8 +213,8 @@ def _draw_table(axis: Axes, panels: Sequence[Panel], thresholds: Sequence[float]
     axis.axis("off")
     header = ["", "latents", "never fired", *(f"mean > $10^{{{limit:g}}}$" for limit in thresholds)]
     rows = [header, *(_table_row(panel, thresholds) for panel in panels)]
-    step = min(0.9, (width - 1.45) / (len(header) - 2))
-    xs = [0.0, *((1.35 + step * (i - 1)) / width for i in range(1, len(header)))]
+    step = min(0.9, (width - 1.85) / (len(header) - 2))
+    xs = [0.0, *((1.75 + step * (i - 1)) / width for i in range(1, len(header)))]
     for i, row in enumerate(rows):
         for x, text in zip(xs, row, strict=True):
             axis.text(x, _line(i, rows), text, ha="right" if x else "left", va="center", fontsize=8,

@@ -253,7 +253,8 @@ def _names(paths: Sequence[Path]) -> list[str]:
 def _nothing_found(fields: Sequence[FieldOfCells], skipped: Sequence[Skipped]) -> str:
     if not fields:
         first = skipped[0]
-        return f"None of {len(skipped)} fields can be read, e.g. {first.path}: {first.reason}."
+        n = "The field" if len(skipped) == 1 else f"None of {len(skipped)} fields"
+        return f"{n} can{'not' if len(skipped) == 1 else ''} be read: {first.path}: {first.reason}."
     n_cut = sum(len(field.cut) for field in fields)
     only = f" but {n_cut} that the border cuts" if n_cut else ""
     return f"No white cell was found in {len(fields)} field{'s' if len(fields) > 1 else ''}{only}."

@@ -172,3 +172,11 @@ def test_chunks_hold_whole_rows():
     assert chunk_rows(768, np.float32) == 1365
     assert chunk_rows(10**9, np.float32) == 1
     assert chunk_rows(0, np.float32) > 1
+
+
+def test_indices_and_pointers_are_of_one_type(tmp_path):
+    for large, dtype in ((False, np.int32), (True, np.int64)):
+        with CSRWriter(tmp_path / f"{large}", "X", (2, 3), large=large) as writer:
+            writer.append(sp.csr_matrix(np.eye(2, 3, dtype=np.float32)))
+        group = zarr.open_group(tmp_path / f"{large}" / "X", mode="r")
+        assert group["indices"].dtype == group["indptr"].dtype == dtype
