@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 SHARES = (0.1, 0.3, 1.0)
 LOOKED_AT = 50
 QUERIES = (
-    "label:\"cell type 03\" precision>0.1 frequency>0.001", "entropy<2 AND NOT flag:any", "granule", "set:north mean>0.01",
+    'label:"cell type 03" precision>0.1 frequency>0.001', "entropy<2 AND NOT flag:any", "granule",
+    "set:north mean>0.01",
 )  # fmt: skip
 
 
@@ -54,7 +55,7 @@ def stage_stream(folder: Path, images: int, latents: int) -> dict[str, Any]:
     table = image_table(images, folder)
     start = time.perf_counter()
     stream_part(folder / "part", Run(folder / "run"), table, lambda: peaks.append(peak_megabytes()))
-    return {"seconds": time.perf_counter() - start, "peak_after_a_tenth": peaks[len(peaks) // 10]}
+    return {"seconds": time.perf_counter() - start, "peak megabytes after a tenth": peaks[len(peaks) // 10]}
 
 
 def stage_assemble(folder: Path, images: int, latents: int) -> dict[str, Any]:
@@ -73,14 +74,19 @@ def stage_assemble(folder: Path, images: int, latents: int) -> dict[str, Any]:
 def stage_use(folder: Path, images: int, latents: int) -> dict[str, Any]:
     """Open the atlas and use it."""
     start = time.perf_counter()
+    import pandas
+    import zarr
+
     from cytosae_toolkit import open_atlas
 
     imported = time.perf_counter()
     atlas = open_atlas(folder / "a.atlas.zarr")
     n = len(atlas.latents)
     opened = time.perf_counter()
-    assert n == latents
-    return {"import": imported - start, "open and .latents": opened - imported} | _times(atlas)
+    if n != latents:
+        raise RuntimeError(f"{n} latents instead of {latents}")
+    libraries = f"import of pandas {pandas.__version__}, zarr {zarr.__version__}"
+    return {libraries: imported - start, "open_atlas and .latents": opened - imported} | _times(atlas)
 
 
 def _times(atlas: Atlas) -> dict[str, float]:
@@ -108,7 +114,7 @@ def _of(name: str, function: Callable[[Any], Any], arguments: list[Any]) -> dict
         seconds.append(time.perf_counter() - start)
     later = sorted(seconds[1:])
     return {
-        f"{name}, first": seconds[0], f"{name}, median": later[len(later) // 2], f"{name}, largest": later[-1],
+        f"{name} first": seconds[0], f"{name} median": later[len(later) // 2], f"{name} largest": later[-1],
     }  # fmt: skip
 
 
@@ -128,7 +134,13 @@ def in_process(stage: str, folder: Path, images: int, latents: int) -> dict[str,
 
 def show(found: dict[str, Any]) -> str:
     """Return one line of what a stage found."""
-    return ", ".join(f"{name} {value:.3f} s" if isinstance(value, float) else f"{name} {value:,}" for name, value in found.items())
+    return ", ".join(f"{name} {_written(value)}" for name, value in found.items())
+
+
+def _written(value: float) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.0f} s" if value > 10 else f"{value:.2f} s" if value > 1 else f"{1000 * value:.1f} ms"
 
 
 def main() -> None:
@@ -141,7 +153,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.stage:
         found = STAGES[arguments.stage](arguments.folder, arguments.images, arguments.latents)
-        print(json.dumps(found | {"peak_megabytes": peak_megabytes()}))
+        print(json.dumps(found | {"peak megabytes": peak_megabytes()}))
         return
     for share in SHARES:
         images = round(arguments.images * share)

@@ -21,7 +21,7 @@ from cytosae_toolkit.atlas.encoding import ImageCode
 from cytosae_toolkit.atlas.gathering import Seen, ranges
 from cytosae_toolkit.atlas.part import Part
 from cytosae_toolkit.atlas.pictures import encode_picture
-from cytosae_toolkit.atlas.plan import BLOCK, BuildPlan
+from cytosae_toolkit.atlas.plan import BuildPlan
 from cytosae_toolkit.atlas.streaming import Stream
 from cytosae_toolkit.files import write_json
 from cytosae_toolkit.images import ImageTable
@@ -31,7 +31,7 @@ from cytosae_toolkit.training.image_fit import ImageFit, TokenSpread
 from cytosae_toolkit.training.run import Run
 
 GRID, PATCH, PREFIX, D_MODEL = (16, 16), 14, 1, 768
-ACTIVE = 100
+ACTIVE = 300
 """Latents drawn per image; some are drawn twice."""
 SETS, LABELS, PATIENTS = ("north", "south"), 15, 400
 CELLS_PER_IMAGE = 0.8
@@ -152,9 +152,4 @@ def draw_picture(rng: np.random.Generator) -> NDArray[np.uint8]:
     y, x = np.mgrid[: GRID[0] * PATCH, : GRID[1] * PATCH]
     distance = np.hypot(y - rng.uniform(90, 130), x - rng.uniform(90, 130))[..., None]
     nucleus, cell, plasma = rng.integers((80, 140, 210), (140, 210, 256), (3, 3)).T
-    return np.where(distance < 40, nucleus, np.where(distance < 80, cell, plasma)).astype(np.uint8)
-
-
-def n_blocks(n_images: int) -> int:
-    """Return how many blocks these images make."""
-    return -(-n_images // BLOCK)
+    return np.asarray(np.where(distance < 40, nucleus, np.where(distance < 80, cell, plasma)), dtype=np.uint8)

@@ -37,7 +37,7 @@ from cytosae_toolkit.progress import SILENT, Progress
 from cytosae_toolkit.training.provenance import software_versions
 from cytosae_toolkit.training.run import Run
 
-ENTRIES_AT_ONCE = 2_000_000
+ENTRIES_AT_ONCE = 500_000
 LATENTS_AT_ONCE = 4096
 UNLIKE_SET = 0.25
 """Share of unlike images from which a whole image set is called unlike the training images."""

@@ -262,15 +262,21 @@ class Atlas:
 
     @cached_property
     def _facts(self) -> dict[str, NDArray[np.object_]]:
-        """Text columns of the images as plain arrays, ``""`` where unknown."""
-        columns = {}
-        for name in ("id", "label", "patient", "group", "set"):
-            if name in self.images:
-                column = self.images[name].astype(object)
-                columns[name] = column.where(column.notna(), "").to_numpy(dtype=object)
-            else:
-                columns[name] = np.full(len(self.images), "", dtype=object)
-        return columns
+        """Text columns of the images as plain arrays, ``""`` where unknown; nothing else of their table is read."""
+        return {name: self._text_column(name) for name in ("id", "label", "patient", "group", "set")}
+
+    def _text_column(self, name: str) -> NDArray[np.object_]:
+        import pandas as pd
+
+        table = self._group["obs"]
+        stored = table.attrs["_index"] if name == "id" else name
+        if stored not in table:
+            return np.full(self.n_images, "", dtype=object)
+        values = read_element(self._group, f"obs/{stored}", self.path)
+        if isinstance(values, np.ndarray):
+            return values.astype(object)
+        column = pd.Series(values).astype(object)
+        return column.where(column.notna(), "").to_numpy(dtype=object)
 
     def heatmap(self, latent: int, row: int) -> NDArray[np.float32] | None:
         """Return the activation of each patch of an image, float32 [rows, columns].

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cytosae_toolkit.figures.style import highlight
+from cytosae_toolkit.figures.heat import tint
 
 MEANING, INTRUDER = "meaning", "intruder"
 
@@ -43,7 +43,7 @@ class FormItem:
 def highlighted(
     pictures: Sequence[NDArray[np.uint8]], heatmaps: Sequence[NDArray[np.floating[Any]]]
 ) -> list[list[NDArray[np.uint8]]]:
-    """Return each picture beside its version with silent patches faded, on one scale for all.
+    """Return each picture beside its grey version with active patches in orange, on one scale for all.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def highlighted(
     """
     strongest = max((float(heatmap.max()) for heatmap in heatmaps), default=0.0) or 1.0
     return [
-        [picture, highlight(picture, heatmap.ravel() / strongest, grid_boxes(picture.shape, heatmap.shape))]
+        [picture, tint(picture, heatmap.ravel() / strongest, grid_boxes(picture.shape, heatmap.shape))]
         for picture, heatmap in zip(pictures, heatmaps, strict=True)
     ]
 

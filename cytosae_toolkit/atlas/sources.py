@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
+import pyarrow
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -87,7 +88,9 @@ class PartSource:
         pairs = zip(arrays["fvu"], arrays["l0"], strict=True)
         judged = (self.fit is not None and self.fit.judge(*pair) for pair in pairs)
         arrays["unlike"] = np.fromiter(judged, dtype=bool, count=len(positions))
-        return self.part.images().iloc[positions].reset_index(drop=True), arrays
+        table = self.part.images().iloc[positions].reset_index(drop=True)
+        pyarrow.default_memory_pool().release_unused()  # or what it decoded stays beside the table
+        return table, arrays
 
     def _joined(self, name: str) -> NDArray[Any]:
         arrays = [BlockFile(path).image_array(name) for path in self._paths]

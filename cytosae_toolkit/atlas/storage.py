@@ -123,9 +123,7 @@ def _read(node: Any) -> Any:
 def _read_categorical(node: Any) -> Any:
     import pandas as pd
 
-    return pd.Categorical.from_codes(
-        node["codes"][...], _read(node["categories"]), ordered=bool(node.attrs["ordered"])
-    )
+    return pd.Categorical.from_codes(node["codes"][...], _read(node["categories"]), ordered=bool(node.attrs["ordered"]))
 
 
 def _read_table(node: Any) -> pd.DataFrame:

@@ -142,7 +142,9 @@ class CSRWriter:
     A context manager. Only `close`, when as many rows have come as `shape` says, makes it a matrix for readers.
     """
 
-    def __init__(self, group_path: Path, name: str, shape: tuple[int, int], chunk: int = CHUNK_ENTRIES, *, large: bool = False) -> None:
+    def __init__(
+        self, group_path: Path, name: str, shape: tuple[int, int], chunk: int = CHUNK_ENTRIES, *, large: bool = False
+    ) -> None:
         self.shape = shape
         self.n_rows = 0
         self._path = Path(group_path) / name

@@ -117,7 +117,8 @@ def _field(field: FieldOfCells) -> dict[str, Any]:
 def _show(found: CellFolder) -> None:
     for field in found.fields:
         cut = f", {len(field.cut)} cut by the border left out" if field.cut else ""
-        say(f"{field.path.name}: {_count(len(field.cells), 'cell')}{cut} (red cells {field.red_cell_diameter:.0f} pixels wide)")
+        scale = f"red cells {field.red_cell_diameter:.0f} pixels wide"
+        say(f"{field.path.name}: {_count(len(field.cells), 'cell')}{cut} ({scale})")
         if not field.scale_is_certain:
             warn(
                 f"{field.path.name} shows too few red cells to tell its scale; look at its overview, or give "

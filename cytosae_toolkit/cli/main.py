@@ -9,7 +9,19 @@ import typer
 
 from cytosae_toolkit.cli.handling import HandlingGroup
 
-COMMANDS = ("demo", "plugins", "weights", "tokens", "train", "evaluate", "import_checkpoint", "atlas", "explain", "verify")
+COMMANDS = (
+    "demo",
+    "plugins",
+    "weights",
+    "tokens",
+    "train",
+    "evaluate",
+    "import_checkpoint",
+    "atlas",
+    "explain",
+    "cells",
+    "verify",
+)
 """Modules of this package, each with ``register(app)``, in the order of ``--help``."""
 
 app = typer.Typer(

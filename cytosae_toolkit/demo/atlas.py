@@ -41,7 +41,9 @@ def name_concepts(atlas: Atlas, clearest: Sequence[tuple[int, str]]) -> None:
     for latent, mask in clearest:
         if latent not in named:
             note = "the generated structure that it fits best, by the masks"
-            atlas.annotations.add([latent], name=CONCEPTS.get(mask, mask.replace("_", " ")), note=note, verdict="concept", author=AUTHOR)
+            atlas.annotations.add(
+                [latent], name=CONCEPTS.get(mask, mask.replace("_", " ")), note=note, verdict="concept", author=AUTHOR
+            )
 
 
 def draw_atlas(atlas: Atlas, out: Path) -> list[Path]:

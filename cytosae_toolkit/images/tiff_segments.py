@@ -57,7 +57,7 @@ class TiffSegments:
             return self._decoded[index]
         page = self._page
         self._file.seek(page.dataoffsets[index])
-        data = self._file.read(page.databytecounts[index])
+        data = self._file.read(page.databytecounts[index]) or None  # absent tiles have no bytes
         found, _, shape = page.decode(data, index, jpegtables=page.jpegtables, jpegheader=page.jpegheader)
         segment = np.zeros(shape[1:], page.dtype) if found is None else found[0, : shape[1], : shape[2]]
         self._decoded[index] = segment

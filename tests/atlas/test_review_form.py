@@ -25,13 +25,14 @@ def test_boxes_are_a_regular_grid():
     assert grid_boxes((8, 6, 3), (2, 3)).tolist()[:4] == [[0, 0, 2, 4], [2, 0, 4, 4], [4, 0, 6, 4], [0, 4, 2, 8]]
 
 
-def test_brightness_is_on_one_scale_and_silence_is_pale():
+def test_orange_is_on_one_scale_and_silence_is_grey():
     picture = np.full((4, 4, 3), 100, dtype=np.uint8)
     strong, weak = np.array([[4.0, 0], [0, 0]]), np.array([[1.0, 0], [0, 0]])
     (_, first), (_, second) = highlighted([picture, picture], [strong, weak])
-    assert first[0, 0, 0] == 100
-    assert 100 < second[0, 0, 0] < first[3, 3, 0]
-    assert highlighted([picture], [np.zeros((2, 2))])[0][1].min() > 190
+    orange = [int(shown[0, 0, 0]) - int(shown[0, 0, 2]) for shown in (first, second)]
+    assert orange[0] > orange[1] > 0
+    assert np.ptp(first[3, 3]) == 0
+    assert np.ptp(highlighted([picture], [np.zeros((2, 2))])[0][1]) == 0
 
 
 @pytest.fixture
@@ -107,9 +108,12 @@ def test_an_expert_clicks_through_and_saves_a_csv(browse, review, tmp_path):
 
 
 def test_progress_is_shown_and_kept_for_another_day(browse):
-    page = browse(ANSWER)
-    assert "4 of 5 answered" in page
-    page = browse("""document.title = [$("reviewer").value, $("count").textContent, state.at].join("|")""")
+    look = """document.title = [$("reviewer").value, $("count").textContent, state.at].join("|")"""
+    for _ in range(5):  # a headless browser may end before it has written its storage to disk
+        assert "4 of 5 answered" in browse(ANSWER)
+        page = browse(look)
+        if "4 of 5 answered" in page:
+            break
     assert "<title>Dr. =Körper|4 of 5 answered|4</title>" in page
     assert page.count('aria-pressed="true"') == 4
 

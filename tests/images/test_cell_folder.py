@@ -17,7 +17,7 @@ from cytosae_toolkit.images.cell_folder import CropOptions, check_out, list_fiel
 def fields(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two fields with white cells and one without, in a folder."""
     folder = tmp_path_factory.mktemp("fields")
-    for seed, n in ((0, 4), (1, 4), (2, 0)):
+    for seed, n in ((0, 4), (1, 4), (3, 0)):
         image = generate_field(np.random.default_rng(seed), n_white_cells=n, scale=5.0).image
         Image.fromarray(image).save(folder / f"field{seed}.png")
     return folder
@@ -30,7 +30,7 @@ def test_the_table_is_read_by_every_command(fields: Path, tmp_path: Path) -> Non
     assert sorted(path.name for path in (tmp_path / "cells").iterdir()) == ["cells.csv", "crops", "overviews"]
     assert len({table.path(i) for i in range(len(table))}) == len(table)
     assert list(table.frame["group"]) == list(table.ids)
-    assert [field.path.name for field in found.fields] == ["field0.png", "field1.png", "field2.png"]
+    assert [field.path.name for field in found.fields] == ["field0.png", "field1.png", "field3.png"]
 
 
 def test_crops_are_cut_from_their_fields(fields: Path, tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_fields_of_one_name_and_unreadable_ones(fields: Path, tmp_path: Path) ->
 
 def test_nothing_is_written_where_nothing_is_found(fields: Path, tmp_path: Path) -> None:
     with pytest.raises(CytosaeError, match=r"No white cell was found in 1 field\..*--red-cell-diameter"):
-        write_cells([fields / "field2.png"], tmp_path / "cells")
+        write_cells([fields / "field3.png"], tmp_path / "cells")
     (tmp_path / "broken.png").write_bytes(b"no picture")
     with pytest.raises(CytosaeError, match="The field cannot be read"):
         write_cells([tmp_path / "broken.png"], tmp_path / "cells")
