@@ -33,7 +33,13 @@ def as_seen(image: NDArray[np.uint8], backbone: Backbone) -> NDArray[np.uint8]:
     region = (boxes[:, 0].min(), boxes[:, 1].min(), boxes[:, 2].max(), boxes[:, 3].max())
     limits = (max(region[0], 0), max(region[1], 0), min(region[2], image.shape[1]), min(region[3], image.shape[0]))
     picture = Image.fromarray(np.ascontiguousarray(image))
-    return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR, box=limits))
+    return np.asarray(picture.resize((width, height), _filter_of(backbone), box=limits))
+
+
+def _filter_of(backbone: Backbone) -> Image.Resampling:
+    """Return the filter with which a backbone resizes, where it says so."""
+    name = getattr(getattr(backbone, "preprocessing", None), "interpolation", "bilinear")
+    return Image.Resampling.BICUBIC if name == "bicubic" else Image.Resampling.BILINEAR
 
 
 def encode_picture(picture: NDArray[np.uint8]) -> bytes:
