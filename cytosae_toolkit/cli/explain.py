@@ -60,7 +60,12 @@ def explain(
         int | None, typer.Option(min=8, metavar="PX", help="Slide a window of this side over the image; approximate.")
     ] = None,
     red_cell_diameter: Annotated[
-        float | None, typer.Option(min=1, metavar="PX", help="Scale of a field: a red cell (7.5 µm) in pixels.")
+        float | None,
+        typer.Option(
+            min=1,
+            metavar="PX",
+            help="Scale of a field: a red cell (7.5 µm) in pixels; by default as the file tells, or estimated.",
+        ),
     ] = None,
     pixel_size: Annotated[
         float | None, typer.Option(min=0.001, metavar="UM", help="Scale of a field: micrometres per pixel.")
@@ -81,6 +86,8 @@ def explain(
     from cytosae_toolkit.explore.explanation import check_folder
     from cytosae_toolkit.explore.explorer import Explorer
 
+    if red_cell_diameter is not None and pixel_size is not None:
+        raise CytosaeError("--red-cell-diameter and --pixel-size both set the scale.", "Give one of them.")
     if out is not None:
         check_folder(out, force=force)
     wanted = {
@@ -193,8 +200,13 @@ def _explain_field(
             found = explain_windows(explorer, field, windows, **options, out=out, force=force, progress=progress)
     if found.n_unlike:
         warn(f"{found.n_unlike} of {found.n_boxes} {found.what} are unlike the images that the model was trained on.")
+    if found.scale is not None and not found.scale.is_certain:
+        warn(f"{path.name} shows too few red cells to tell its scale: check the cells, or give --red-cell-diameter.")
     facts = {"image": path, found.what: found.n_boxes, "unlike": found.n_unlike, "approximate": window is not None}
     headline = f"{path.name}: {found.shape[1]} x {found.shape[0]} pixels, {found.what}: {found.n_boxes}"
+    if found.scale is not None:
+        facts["red_cell_diameter"] = found.scale.diameter
+        headline += f" (red cells {found.scale.diameter:.0f} pixels wide)"
     return {"json": facts | {"latents": _records(found.table)}, "headline": headline, "table": found.table}
 
 

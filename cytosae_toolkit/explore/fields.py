@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.explore.explanation import (
@@ -22,12 +21,13 @@ from cytosae_toolkit.explore.explanation import (
     write_table,
 )
 from cytosae_toolkit.explore.image import LoadedImage, check_latent
-from cytosae_toolkit.explore.windows import FieldMap, FieldPixels, Window, slide
+from cytosae_toolkit.explore.windows import FieldMap, FieldPixels, Window, field_picture, read_boxes, slide
 from cytosae_toolkit.files import atomic_folder
 from cytosae_toolkit.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from cytosae_toolkit.explore.explorer import Explorer
+    from cytosae_toolkit.images.red_cell_size import RedCellSize
     from cytosae_toolkit.images.windows import Field
 
 FIELD_FACTOR = 1.5
@@ -35,8 +35,6 @@ FIELD_FACTOR = 1.5
 USUAL_CELL_SIZE = 0.25
 """Share of a crop that its cell covers, where the run does not know it."""
 SAMPLED_WINDOWS = 16
-PICTURE_SIDE = 2000
-"""Longer side of the picture of a field under a heat map, pixels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +53,8 @@ class FieldExplanation:
         How many of those looked at are unlike the training images.
     table : DataFrame
         Latents of the field, as `BoxSummary.table`, with what the atlas knows.
+    scale : RedCellSize or None
+        Red cells in pixels, by which the cells were found; None for windows.
     """
 
     what: str
@@ -62,6 +62,7 @@ class FieldExplanation:
     n_boxes: int
     n_unlike: int
     table: pd.DataFrame
+    scale: RedCellSize | None = None
 
 
 class BoxSummary:
@@ -120,21 +121,30 @@ class BoxSummary:
 def looks_like_field(explorer: Explorer, path: Path) -> tuple[int, float] | None:
     """Return the longer side of an image and of the largest training image, pixels, if it looks like a field.
 
-    None for an image like a training image, or where the run does not know how large those were.
+    None for an image like a training image, or where the run does not know how large those were. Only headers are
+    read, and a TIFF may be of any size.
     """
-    from cytosae_toolkit.images.decode import image_size
-
-    usual, longest = explorer.image_fit, max(image_size(path))
+    usual, longest = explorer.image_fit, _longer_side(path)
     if usual is None or not usual.side or longest <= FIELD_FACTOR * usual.side[1]:
         return None
     return longest, usual.side[1]
 
 
+def _longer_side(path: Path) -> int:
+    from cytosae_toolkit.images.decode import explained, image_size, is_tiff, opened
+    from cytosae_toolkit.images.windows import open_field
+
+    with explained(path), opened(path) as stream:
+        in_pieces = is_tiff(stream)
+    if not in_pieces:
+        return max(image_size(path))
+    with open_field(path) as field:
+        return max(field.shape)
+
+
 def load_boxes(explorer: Explorer, field: FieldPixels, boxes: Sequence[Window]) -> Iterator[LoadedImage]:
     """Yield boxes of a field, such as the cells found in it, each as a loaded image of its own."""
-    for start in range(0, len(boxes), 8):
-        part = boxes[start : start + 8]
-        pixels = [field.read_window(*box) for box in part]
+    for part, pixels in read_boxes(field, boxes):
         yield from explorer.read_all(pixels, [f"box {' '.join(map(str, box))}" for box in part])
 
 
@@ -179,12 +189,8 @@ def explain_cells(
     CytosaeError
         If no cell is found.
     """
-    boxes = _cell_boxes(explorer, field, red_cell_diameter, pixel_size)
-    if not boxes:
-        raise CytosaeError(
-            "No white cell was found in the field.",
-            "Give its scale with --red-cell-diameter, slide a --window, or take it as one cell with --no-cells.",
-        )
+    scale = _red_cells(field, red_cell_diameter, pixel_size)
+    boxes = _cell_boxes(explorer, field, scale)
     summary = BoxSummary(explorer)
     with progress.task("Reading cells", len(boxes), "cells") as task:
         for image in load_boxes(explorer, field, boxes):
@@ -192,44 +198,51 @@ def explain_cells(
             task.advance(1)
     table = summary.table(latents=_checked(explorer, latents), top=top, everywhere=everywhere)
     if out is not None:
-        _write_cells(out, explorer, field, boxes, table, force)
-    return FieldExplanation("cells", _size(field), len(boxes), summary.n_unlike, explorer.describe(table))
+        _write_cells(out, explorer, field, boxes, table, force, progress)
+    return FieldExplanation("cells", _size(field), len(boxes), summary.n_unlike, explorer.describe(table), scale)
 
 
-def _cell_boxes(
-    explorer: Explorer, field: Field, red_cell_diameter: float | None, pixel_size: float | None
-) -> list[Window]:
+def _red_cells(field: Field, red_cell_diameter: float | None, pixel_size: float | None) -> RedCellSize:
+    """Return the scale of a field: as given, or what the file tells, or else estimated."""
+    from cytosae_toolkit.images.field_cells import field_scale
+    from cytosae_toolkit.images.red_cell_size import RED_CELL_UM, RedCellSize
+
+    if red_cell_diameter is not None:
+        return RedCellSize(red_cell_diameter, float("inf"))
+    if pixel_size is not None:
+        return RedCellSize(RED_CELL_UM / pixel_size, float("inf"))
+    size = field_scale(field)
+    return size if size.is_certain else RedCellSize(max(5.0, size.diameter), size.certainty)
+
+
+def _cell_boxes(explorer: Explorer, field: Field, scale: RedCellSize) -> list[Window]:
     """Find the cells of a field and return a box about each in which it fills as much as in the training images."""
-    from cytosae_toolkit.images.field_cells import field_scale, find_cells_of_field
-    from cytosae_toolkit.images.red_cell_size import RED_CELL_UM
+    from cytosae_toolkit.images.field_cells import crop_boxes, find_cells_of_field, side_like
 
-    height, width = _size(field)
-    if red_cell_diameter is None:
-        red_cell_diameter = RED_CELL_UM / pixel_size if pixel_size else max(5.0, field_scale(field).diameter)
-    cells = find_cells_of_field(field, red_cell_diameter=red_cell_diameter)
+    cells = find_cells_of_field(field, red_cell_diameter=scale.diameter)
     if not cells:
-        return []
+        raise CytosaeError(
+            f"No white cell was found in the field, where red cells were taken to be {scale.diameter:.0f} pixels wide.",
+            "Give its scale with --red-cell-diameter, slide a --window, or take it as one cell with --no-cells.",
+        )
     usual = explorer.image_fit
     share = USUAL_CELL_SIZE if usual is None or usual.cell_size is None else usual.cell_size
-    side = round(float(np.sqrt(np.median([cell.cell_area for cell in cells]) / share)))
-    return [square_about(cell.centre, side, (height, width)) for cell in cells]
-
-
-def square_about(centre: tuple[float, float], side: int, shape: tuple[int, int]) -> Window:
-    """Return a square box about a point, moved into the field, and no larger than the field."""
-    height, width = shape
-    w, h = min(side, width), min(side, height)
-    x0 = min(max(round(centre[0] - w / 2), 0), width - w)
-    y0 = min(max(round(centre[1] - h / 2), 0), height - h)
-    return x0, y0, x0 + w, y0 + h
+    return crop_boxes(cells, field.shape, side=side_like(cells, share, scale.diameter))
 
 
 def _write_cells(
-    out: Path, explorer: Explorer, field: FieldPixels, boxes: Sequence[Window], table: pd.DataFrame, force: bool
+    out: Path,
+    explorer: Explorer,
+    field: FieldPixels,
+    boxes: Sequence[Window],
+    table: pd.DataFrame,
+    force: bool,
+    progress: Progress,
 ) -> None:
     """Write the table of the field, the boxes, and for each cell an explanation by the same latents."""
     check_folder(out, force=force)
-    with atomic_folder(out, replace=force) as folder:
+    task_name = "Writing explanations"
+    with atomic_folder(out, replace=force) as folder, progress.task(task_name, len(boxes), "cells") as task:
         write_table(folder / TABLE, explorer.describe(table))
         places = pd.DataFrame(boxes, columns=["x0", "y0", "x1", "y1"]).rename_axis(index="cell")
         unlike = []
@@ -237,6 +250,7 @@ def _write_cells(
             on_image = image.codes.table(explorer.threshold).reindex(table.index, fill_value=0)
             write_explanation(folder / f"cell-{place:03d}", explorer, image, on_image)
             unlike.append(bool(image.unlike))
+            task.advance(1)
         write_table(folder / "cells.csv", places.assign(unlike=unlike))
 
 
@@ -282,41 +296,16 @@ def _write_field(
     from cytosae_toolkit.figures.attribution import overlay
     from cytosae_toolkit.figures.style import save_figure
 
-    picture = _picture(field)
-    boxes = _cells_of(maps, picture.shape)
+    picture = field_picture(field)
     with atomic_folder(out, replace=force) as folder:
         write_table(folder / TABLE, table)
         write_heatmaps(folder / "heatmaps", dict(zip(maps.latents, maps.maps, strict=True)))
         (folder / "overlays").mkdir()
-        for latent, heatmap in zip(maps.latents, maps.maps, strict=True):
+        for place, latent in enumerate(maps.latents):
+            heat, boxes = maps.for_picture(place, picture.shape)
             title = f"{title_of(explorer, latent)} (approximate)"
-            figure = overlay(picture, np.nan_to_num(heatmap), boxes, scale_of(explorer, latent), title=title)
+            figure = overlay(picture, heat, boxes, scale_of(explorer, latent), title=title)
             save_figure(figure, folder / "overlays" / f"latent-{latent:05d}.png")
-
-
-def _picture(field: FieldPixels) -> NDArray[np.uint8]:
-    """Return the field with at most `PICTURE_SIDE` pixels a side, uint8 [h, w, 3], read in bands."""
-    from PIL import Image
-
-    height, width = _size(field)
-    shrink = max(1.0, max(height, width) / PICTURE_SIDE)
-    n_rows, n_columns = max(1, round(height / shrink)), max(1, round(width / shrink))
-    bands = []
-    for start in range(0, n_rows, 256):
-        stop = min(start + 256, n_rows)
-        top, bottom = round(start * height / n_rows), round(stop * height / n_rows)
-        band = Image.fromarray(np.ascontiguousarray(field.read_window(0, top, width, bottom)))
-        bands.append(np.asarray(band.resize((n_columns, stop - start), Image.Resampling.BILINEAR)))
-    return np.concatenate(bands)
-
-
-def _cells_of(maps: FieldMap, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Return the box of each cell of the maps in a picture of the field, float64 [n, 4], row-major."""
-    rows, columns = maps.maps.shape[1:]
-    y, x = np.linspace(0, shape[0], rows + 1), np.linspace(0, shape[1], columns + 1)
-    top, left = np.meshgrid(y[:-1], x[:-1], indexing="ij")
-    bottom, right = np.meshgrid(y[1:], x[1:], indexing="ij")
-    return np.stack([left, top, right, bottom], axis=-1).reshape(-1, 4)
 
 
 def _size(field: FieldPixels) -> tuple[int, int]:

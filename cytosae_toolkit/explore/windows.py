@@ -3,6 +3,8 @@
 A window is resized to the backbone's input as an image of its own, so a heat map over a field is approximate: windows
 are unlike the training crops wherever they cut cells or show other scales. Where windows overlap, their heat maps are
 blended with weights that fall from a window's centre to its edges, along both axes as a triangle.
+
+Fields may be larger than memory: pixels are read in pieces, and pictures of large fields are made smaller.
 """
 
 from __future__ import annotations
@@ -27,6 +29,13 @@ Window = tuple[int, int, int, int]
 
 LEAST_WEIGHT = 1e-3
 """Weight at the edge of a window: where there is no other, it alone counts."""
+PICTURE_SIDE = 2000
+"""Longer side of the picture of a field under a heat map, pixels."""
+PICTURE_CELLS = 500
+"""Cells along a side of a heat map in a picture, at most."""
+
+_AT_ONCE, _PIXELS_AT_ONCE = 64, 2**25  # boxes read together: a batch on a GPU, but no more than 100 MB of pixels
+_BAND_PIXELS = 2**24  # of a field, for a band of its picture
 
 
 class FieldPixels(Protocol):
@@ -65,6 +74,66 @@ class FieldMap:
     def cell(self) -> tuple[float, float]:
         """Height and width of a cell of the maps, in pixels of the field."""
         return self.shape[0] / self.maps.shape[1], self.shape[1] / self.maps.shape[2]
+
+    def for_picture(self, place: int, shape: tuple[int, ...]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Return a map to lay over a picture of the field.
+
+        Parameters
+        ----------
+        place : int
+            Which of `latents`.
+        shape : (int, int, ...)
+            Height and width of the picture.
+
+        Returns
+        -------
+        heat : float32 array [rows, columns]
+            At most `PICTURE_CELLS` a side and none smaller than a pixel: the largest activation of the cells that
+            become one, so that small spots stay visible. 0 where no window reaches.
+        boxes : float64 array [rows * columns, 4]
+            ``x0, y0, x1, y1`` of each cell in the picture, row-major.
+        """
+        heat = np.nan_to_num(self.maps[place])
+        edges = []
+        for axis, side in enumerate(shape[:2]):
+            n = heat.shape[axis]
+            cuts = np.linspace(0, n, min(n, PICTURE_CELLS, side) + 1).round().astype(int)
+            heat = np.maximum.reduceat(heat, cuts[:-1], axis=axis)
+            edges.append(cuts * side / n)
+        y, x = edges
+        top, left = np.meshgrid(y[:-1], x[:-1], indexing="ij")
+        bottom, right = np.meshgrid(y[1:], x[1:], indexing="ij")
+        return heat, np.stack([left, top, right, bottom], axis=-1).reshape(-1, 4)
+
+
+def read_boxes(
+    field: FieldPixels, boxes: Sequence[Window]
+) -> Iterator[tuple[Sequence[Window], list[NDArray[np.uint8]]]]:
+    """Yield boxes of a field with their pixels, as many together as fill a batch but not the memory."""
+    area = max(((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes), default=1)
+    at_once = max(1, min(_AT_ONCE, _PIXELS_AT_ONCE // area))
+    for start in range(0, len(boxes), at_once):
+        part = boxes[start : start + at_once]
+        yield part, [field.read_window(*box) for box in part]
+
+
+def field_picture(field: FieldPixels) -> NDArray[np.uint8]:
+    """Return a field with at most `PICTURE_SIDE` pixels a side, uint8 [h, w, 3], read in bands of about 50 MB."""
+    from PIL import Image
+
+    from cytosae_toolkit.images.decode import max_pixels
+
+    height, width = field.shape[:2]
+    shrink = max(1.0, max(height, width) / PICTURE_SIDE)
+    n_rows, n_columns = max(1, round(height / shrink)), max(1, round(width / shrink))
+    deep = max(1, min(256, int(min(_BAND_PIXELS, max_pixels()) / (width * shrink))))
+    picture = np.empty((n_rows, n_columns, 3), dtype=np.uint8)
+    for start in range(0, n_rows, deep):
+        stop = min(start + deep, n_rows)
+        top, bottom = start * height // n_rows, stop * height // n_rows
+        band = Image.fromarray(np.ascontiguousarray(field.read_window(0, top, width, bottom)))
+        picture[start:stop] = np.asarray(band.resize((n_columns, stop - start), Image.Resampling.BILINEAR))
+    return picture
 
 
 def slide(
@@ -116,13 +185,9 @@ def _shape(window: Window) -> tuple[int, int]:
     return window[3] - window[1], window[2] - window[0]
 
 
-def _tokens(
-    explorer: Explorer, field: FieldPixels, windows: Sequence[Window], at_once: int = 8
-) -> Iterator[tuple[Window, NDArray[Any]]]:
+def _tokens(explorer: Explorer, field: FieldPixels, windows: Sequence[Window]) -> Iterator[tuple[Window, NDArray[Any]]]:
     """Yield windows with their tokens, [n_tokens, d_model], reading a few at a time."""
-    for start in range(0, len(windows), at_once):
-        part = windows[start : start + at_once]
-        pixels = [field.read_window(*window) for window in part]
+    for part, pixels in read_boxes(field, windows):
         yield from zip(part, explorer.tokens(pixels, [f"window {window}" for window in part]), strict=True)
 
 
@@ -143,8 +208,8 @@ class _Blend:
         patch = boxes[0, 3] - boxes[0, 1], boxes[0, 2] - boxes[0, 0]
         rows, columns = (max(1, round(side / size)) for side, size in zip(shape, patch, strict=True))
         self._centres = [(np.arange(k) + 0.5) * side / k for k, side in zip((rows, columns), shape, strict=True)]
-        self._sum = np.zeros((n, rows, columns), dtype=np.float64)
-        self._weight = np.zeros((rows, columns), dtype=np.float64)
+        self._sum = np.zeros((n, rows, columns), dtype=np.float32)  # large fields have millions of cells
+        self._weight = np.zeros((rows, columns), dtype=np.float32)
 
     def add(self, heat: NDArray[np.float32], boxes: NDArray[np.float64]) -> None:
         """Add the heat maps of a window, float32 [n, rows, columns]; `boxes` are its patches in the field's pixels."""
@@ -156,11 +221,9 @@ class _Blend:
         self._weight[y, x] += weight
 
     def result(self) -> NDArray[np.float32]:
-        """Return the blended maps, float32 [n, rows, columns]."""
-        empty = np.full(self._sum.shape, np.nan)
-        reached = np.broadcast_to(self._weight > 0, self._sum.shape)
-        blended: NDArray[np.float64] = np.divide(self._sum, self._weight, out=empty, where=reached)
-        return blended.astype(np.float32)
+        """Return the blended maps, float32 [n, rows, columns], NaN where no window reached."""
+        with np.errstate(invalid="ignore"):
+            return self._sum / self._weight
 
 
 def _axis(
