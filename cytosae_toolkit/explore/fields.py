@@ -212,7 +212,7 @@ def _red_cells(field: Field, red_cell_diameter: float | None, pixel_size: float 
     if pixel_size is not None:
         return RedCellSize(RED_CELL_UM / pixel_size, float("inf"))
     size = field_scale(field)
-    return size if size.is_certain else RedCellSize(max(5.0, size.diameter), size.certainty)
+    return size if np.isinf(size.certainty) else size._replace(diameter=max(5.0, size.diameter))
 
 
 def _cell_boxes(explorer: Explorer, field: Field, scale: RedCellSize) -> list[Window]:

@@ -223,7 +223,8 @@ class _Blend:
     def result(self) -> NDArray[np.float32]:
         """Return the blended maps, float32 [n, rows, columns], NaN where no window reached."""
         with np.errstate(invalid="ignore"):
-            return self._sum / self._weight
+            blended: NDArray[np.float32] = np.divide(self._sum, self._weight, dtype=np.float32)
+        return blended
 
 
 def _axis(
