@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -108,6 +110,19 @@ def test_windows_are_marked_approximate(run, tiny_images, tmp_path):
         assert heat.size == (4, 2)
 
 
+def test_a_tiff_above_the_limit_is_read_in_pieces(run, tmp_path, monkeypatch):
+    path, out = tmp_path / "field.tif", tmp_path / "out"
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    tifffile.imwrite(path, pixels, tile=(64, 64), photometric="rgb")
+    monkeypatch.setenv("CYTOSAE_MAX_PIXELS", "20000")
+    whole = explain(run.path, path, "--no-cells")
+    assert (whole.exit_code, "more than the limit of 20,000" in whole.stderr) == (2, True)
+    result = explain(run.path, path, "--window", 128, "--latent", 4, "--out", out, "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["windows"] == 6 * 4
+    assert (out / "overlays" / "latent-00004.png").is_file()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -118,6 +133,7 @@ def test_windows_are_marked_approximate(run, tiny_images, tmp_path):
         (["--region", "1,2,3"], "--region '1,2,3' is not of the form X0,Y0,X1,Y1"),
         (["--latent", "128"], "Latent 128 does not exist: there are 128"),
         (["--similar"], "no images to compare with"),
+        (["--pixel-size", "0.1", "--red-cell-diameter", "70"], "both set the scale"),
         (["--cells", "--patch", "0,0"], "ask about one cell, not about a field"),
     ],
 )

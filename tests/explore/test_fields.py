@@ -3,18 +3,21 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from PIL import Image
 
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.explore import Explorer
 from cytosae_toolkit.explore.fields import (
     BoxSummary,
+    _cell_boxes,
+    _red_cells,
     explain_cells,
     explain_windows,
     load_boxes,
     looks_like_field,
-    square_about,
 )
+from cytosae_toolkit.images.windows import open_field, window_grid
 
 pytestmark = pytest.mark.usefixtures("no_loggers")
 
@@ -92,16 +95,11 @@ def test_what_looks_like_a_field(session, tmp_path):
         assert looks_like_field(session, tmp_path / "image.png") == expected
 
 
-@pytest.mark.parametrize(
-    ("centre", "side", "box"),
-    [
-        ((50, 40), 20, (40, 30, 60, 50)),
-        ((2, 79), 20, (0, 60, 20, 80)),
-        ((50, 40), 200, (0, 0, 100, 80)),
-    ],
-)
-def test_crops_stay_inside_the_field(centre, side, box):
-    assert square_about(centre, side, (80, 100)) == box
+def test_a_tiff_above_the_limit_on_pixels_looks_like_a_field(session, tmp_path, monkeypatch):
+    path = tmp_path / "field.tif"
+    tifffile.imwrite(path, drawn_field(), tile=(64, 64), photometric="rgb")
+    monkeypatch.setenv("CYTOSAE_MAX_PIXELS", "10000")
+    assert looks_like_field(session, path) == (400, 32.0)
 
 
 def test_cells_of_a_field_are_found_and_explained(session, tmp_path):
@@ -124,6 +122,54 @@ def test_a_field_without_cells(session):
     empty = Pixels(np.full((200, 200, 3), 235, dtype=np.uint8))
     with pytest.raises(CytosaeError, match="No white cell was found"):
         explain_cells(session, empty, red_cell_diameter=24)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, 25), ({"pixel_size": 0.25}, 30), ({"red_cell_diameter": 24}, 24)],
+)
+def test_the_scale_is_given_or_told_by_the_file(session, tmp_path, given, expected):
+    path = tmp_path / "field.tif"
+    per_cm = 1e4 / 0.3
+    tifffile.imwrite(path, drawn_field(), photometric="rgb", resolution=(per_cm, per_cm), resolutionunit="CENTIMETER")
+    with open_field(path) as field:
+        found = explain_cells(session, field, **given)
+    assert (found.n_boxes, found.scale.diameter) == (2, pytest.approx(expected, rel=1e-4))
+    assert found.scale.is_certain
+
+
+@pytest.fixture
+def large(tmp_path, monkeypatch):
+    """A tiled TIFF of 3000 x 3000 pixels, above the limit; two white cells at each of four places."""
+    drawn, path = drawn_field(), tmp_path / "large.tif"
+    pixels = np.full((3000, 3000, 3), drawn[0, 0], dtype=np.uint8)
+    places = [(0, 0), (1400, 1350), (700, 2500), (2600, 100)]  # the second lies on the border between tiles
+    for x, y in places:
+        pixels[y : y + 300, x : x + 400] = drawn
+    tifffile.imwrite(path, pixels, tile=(256, 256), photometric="rgb", compression="zlib")
+    monkeypatch.setenv("CYTOSAE_MAX_PIXELS", str(2_500_000))
+    monkeypatch.setattr("cytosae_toolkit.images.field_cells._TILE", 1500)
+    with open_field(path) as field:
+        yield field, [(x + cx, y + cy) for x, y in places for cx, cy in ((110, 90), (300, 200))]
+
+
+def test_cells_of_a_field_above_the_limit_are_found_in_tiles(session, large):
+    field, centres = large
+    boxes = _cell_boxes(session, field, _red_cells(field, 24, None))
+    assert len({(x1 - x0, y1 - y0) for x0, y0, x1, y1 in boxes}) == 1
+    found = sorted(((x0 + x1) / 2, (y0 + y1) / 2) for x0, y0, x1, y1 in boxes if x0 > 0 and y0 > 0)
+    np.testing.assert_allclose(found, sorted(centres), atol=8)
+    assert explain_cells(session, field, red_cell_diameter=24).n_boxes == 8
+
+
+def test_windows_over_a_field_above_the_limit(session, large, tmp_path):
+    field, _ = large
+    windows = window_grid(field.shape, 750, overlap=0.0)
+    found = explain_windows(session, field, windows, top=1, out=tmp_path / "out")
+    assert (found.shape, found.n_boxes) == ((3000, 3000), 16)
+    (overlay,) = (tmp_path / "out" / "overlays").iterdir()
+    with Image.open(overlay) as picture:
+        assert max(picture.size) < 1500
 
 
 def test_windows_over_a_field(session, trained, tiles, tmp_path):

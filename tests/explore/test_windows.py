@@ -5,7 +5,7 @@ import pytest
 
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.explore import Explorer
-from cytosae_toolkit.explore.windows import _Blend, slide
+from cytosae_toolkit.explore.windows import FieldMap, _Blend, field_picture, read_boxes, slide
 
 pytestmark = pytest.mark.usefixtures("no_loggers")
 
@@ -85,3 +85,55 @@ def test_nothing_to_slide_is_one_sentence(session, trained):
         slide(session, field, [], [1])
     with pytest.raises(CytosaeError, match="Latent 128 does not exist"):
         slide(session, field, [(0, 0, 32, 32)], [128])
+
+
+def test_maps_of_ordinary_fields_lie_over_their_picture_as_they_are():
+    heat = np.arange(12, dtype=np.float32).reshape(1, 3, 4)
+    shown, boxes = FieldMap((7,), heat, (30, 80), 1).for_picture(0, (30, 80, 3))
+    np.testing.assert_array_equal(shown, heat[0])
+    np.testing.assert_array_equal(boxes[[0, 5, 11]], [[0, 0, 20, 10], [20, 10, 40, 20], [60, 20, 80, 30]])
+
+
+def test_maps_of_large_fields_keep_their_spots_in_the_picture():
+    heat = np.zeros((1, 1201, 700), dtype=np.float32)
+    heat[0, 777, 333], heat[0, 0, 0] = 5, np.nan
+    shown, boxes = FieldMap((7,), heat, (120100, 70000), 1).for_picture(0, (2000, 1166, 3))
+    assert shown.shape == (500, 500)
+    (spot,) = np.flatnonzero(shown)
+    assert shown.flat[spot] == 5
+    x0, y0, x1, y1 = boxes[spot]
+    assert x0 <= 333.5 / 700 * 1166 <= x1
+    assert y0 <= 777.5 / 1201 * 2000 <= y1
+    np.testing.assert_array_equal(boxes[-1, 2:], [1166, 2000])
+
+
+def test_cells_of_a_map_are_no_smaller_than_pixels_of_the_picture():
+    shown, boxes = FieldMap((7,), np.ones((1, 56, 56), dtype=np.float32), (32, 32), 1).for_picture(0, (32, 32, 3))
+    assert shown.shape == (32, 32)
+    assert (np.rint(boxes[:, 2:]) > np.rint(boxes[:, :2])).all()
+
+
+def test_the_picture_of_a_field_is_read_in_bands_below_the_limit(monkeypatch):
+    y, x = np.mgrid[:3000, :2400]
+    field, largest = Pixels(np.stack([y / 12, x / 12, 0 * y], axis=-1).astype(np.uint8)), []
+    read = field.read_window
+    field.read_window = lambda *box: largest.append((box[2] - box[0]) * (box[3] - box[1])) or read(*box)
+    monkeypatch.setenv("CYTOSAE_MAX_PIXELS", "100000")
+    picture = field_picture(field)
+    assert picture.shape == (2000, 1600, 3)
+    assert max(largest) <= 100_000
+    np.testing.assert_allclose(picture, field.image[::3, ::3].repeat(2, 0).repeat(2, 1), atol=2)
+
+
+@pytest.mark.parametrize(("side", "together"), [(32, 64), (2048, 8), (8000, 1)])
+def test_boxes_are_read_as_many_together_as_fit(side, together):
+    class Empty:
+        shape = (9000, 9000, 3)
+
+        def read_window(self, *box):
+            return box
+
+    boxes = [(0, 0, side, side)] * 70
+    parts = list(read_boxes(Empty(), boxes))
+    assert len(parts[0][0]) == together
+    assert [box for _, pixels in parts for box in pixels] == boxes
