@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cytosae_toolkit.atlas.building import add_images, build_atlas
     from cytosae_toolkit.atlas.reading import Atlas, open_atlas
+    from cytosae_toolkit.cohort.barcodes import barcodes
+    from cytosae_toolkit.cohort.cohort import open_cohort, save_cohort
     from cytosae_toolkit.errors import CytosaeError
     from cytosae_toolkit.explore import Explorer
     from cytosae_toolkit.images import ImageTable, read_images
@@ -30,13 +32,16 @@ __all__ = [
     "TrainConfig",
     "__version__",
     "add_images",
+    "barcodes",
     "build_atlas",
     "create_aggregator",
     "create_backbone",
     "create_sae",
     "load_run",
     "open_atlas",
+    "open_cohort",
     "read_images",
+    "save_cohort",
     "train",
 ]
 
@@ -44,8 +49,11 @@ _HOMES = {
     "Atlas": "cytosae_toolkit.atlas.reading",
     "Explorer": "cytosae_toolkit.explore",
     "add_images": "cytosae_toolkit.atlas.building",
+    "barcodes": "cytosae_toolkit.cohort.barcodes",
     "build_atlas": "cytosae_toolkit.atlas.building",
     "open_atlas": "cytosae_toolkit.atlas.reading",
+    "open_cohort": "cytosae_toolkit.cohort.cohort",
+    "save_cohort": "cytosae_toolkit.cohort.cohort",
     "CytosaeError": "cytosae_toolkit.errors",
     "ImageTable": "cytosae_toolkit.images",
     "Run": "cytosae_toolkit.training",

@@ -23,7 +23,7 @@ from cytosae_toolkit.progress import SILENT, Progress, Stopped, Task
 from cytosae_toolkit.training.image_fit import ImageFit, TokenSpread
 
 if TYPE_CHECKING:
-    from cytosae_toolkit.images import ImageTable
+    from cytosae_toolkit.images import ImageTable, Skipped
     from cytosae_toolkit.interfaces.backbone import Backbone
     from cytosae_toolkit.tokens import LiveView, TokenView
     from cytosae_toolkit.training.run import Run
@@ -79,8 +79,21 @@ def build_part(
     view = tokens(images)
     stream = Stream(plan, part, backbone, view, images, device, workers)
     stream.run(progress, stop)
-    part.finish([{"path": str(item.path), "reason": item.reason} for item in view.skipped])
+    part.finish(_skipped(images, view.skipped))
     return part
+
+
+def _skipped(images: ImageTable, skipped: Sequence[Skipped]) -> list[dict[str, str]]:
+    """Return what is recorded of unreadable images: path, reason and, where it is known, the patient."""
+    patients: dict[str, str] = {}
+    if skipped and images.has("patient"):
+        for row, patient in enumerate(images.frame["patient"]):
+            if patient is not None and not pd.isna(patient):
+                patients |= {str(images.path(row)): str(patient), str(images.frame["path"].iat[row]): str(patient)}
+    return [
+        {"path": item.path, "reason": item.reason} | ({"patient": patients[item.path]} if item.path in patients else {})
+        for item in skipped
+    ]
 
 
 def open_part(path: Path, identity: dict[str, object]) -> Part | None:

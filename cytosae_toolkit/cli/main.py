@@ -20,6 +20,7 @@ COMMANDS = (
     "atlas",
     "explain",
     "cells",
+    "barcodes",
     "verify",
 )
 """Modules of this package, each with ``register(app)``, in the order of ``--help``."""

@@ -1,4 +1,4 @@
-"""``verify``: check a run, a token store or an atlas against its own fingerprints."""
+"""``verify``: check a run, a token store, an atlas or barcodes against its own fingerprints."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A run, a token store, an atlas or a packed atlas.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="A run, a token store, an atlas (packed or not) or barcodes.")
+    ],
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Check a run, a token store or an atlas against its own fingerprints; exit code 2 if something is wrong."""
+    """Check a run, a token store, an atlas or barcodes against its fingerprints; exit code 2 if something is wrong."""
     kind, problems = examine(path)
     if json:
         print_json({"path": path, "kind": kind, "problems": problems})
@@ -56,4 +58,16 @@ def examine(path: Path) -> tuple[str, list[str]]:
         return "run", [f"{name} holds NaN or infinite numbers." for name in broken]
     if is_token_store(path):
         return "token store", list(verify_store(path).problems)
+    if path.suffix.lower() == ".h5ad":
+        return "barcodes file", _barcode_problems(path)
     return "atlas", verify_atlas(open_atlas(path))
+
+
+def _barcode_problems(path: Path) -> list[str]:
+    from cytosae_toolkit.cohort.cohort import open_cohort
+    from cytosae_toolkit.cohort.provenance import content_fingerprint
+
+    cohort = open_cohort(path)
+    if content_fingerprint(cohort.adata) != cohort.record.get("fingerprint"):
+        return ["The barcodes are not those that it says were computed."]
+    return []

@@ -1,0 +1,1 @@
+"""Patients and diseases: concept barcodes, their classification and comparison."""
