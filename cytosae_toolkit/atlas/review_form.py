@@ -6,8 +6,8 @@ import base64
 import hashlib
 import io
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -19,6 +19,46 @@ from cytosae_toolkit.figures.heat import tint
 MEANING, INTRUDER = "meaning", "intruder"
 
 _QUALITY = 82
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked about every item of a kind.
+
+    Parameters
+    ----------
+    title, hint : str
+        The question, and below it what is seen and how to answer.
+    verdicts : sequence of (str, str)
+        Answers to choose from, none for an intruder test: what the CSV says, and what the expert reads.
+    """
+
+    title: str
+    hint: str
+    verdicts: Sequence[tuple[str, str]] = ()
+
+
+MEANING_HINT = (
+    "Each cell is shown twice: as it is, and with the places that matter in orange. White and red cells count. "
+    "Click a picture to enlarge it."
+)
+CONCEPT_QUESTIONS = {
+    MEANING: Question(
+        "Do the highlighted places have something in common, in most of the pictures?",
+        MEANING_HINT,
+        (
+            ("yes", "Yes: one thing in the cells"),
+            ("artefact", "Background, border, stain, focus"),
+            ("no", "No: nothing in common"),
+            ("unsure", "Unsure"),
+        ),
+    ),
+    INTRUDER: Question(
+        "Which picture does not belong to the others?",
+        "All but one were chosen for the same reason. Click the odd one, or press its number (0 for 10).",
+    ),
+}
+"""Of the form that asks what latents mean."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +106,7 @@ def grid_boxes(shape: tuple[int, ...], grid: tuple[int, ...]) -> NDArray[np.floa
     return np.stack([x[columns], y[rows], x[columns + 1], y[rows + 1]], axis=1)
 
 
-def render_form(form: str, items: Sequence[FormItem]) -> str:
+def render_form(form: str, items: Sequence[FormItem], questions: Mapping[str, Question] = CONCEPT_QUESTIONS) -> str:
     """Return the HTML of a form.
 
     Parameters
@@ -75,9 +115,12 @@ def render_form(form: str, items: Sequence[FormItem]) -> str:
         Id of the form, by which answers find their key.
     items : sequence of FormItem
         In the order shown.
+    questions : mapping of str to Question
+        By kind of item.
     """
     data = {
         "form": form,
+        "questions": {kind: asdict(question) for kind, question in questions.items()},
         "items": [
             {"id": item.id, "kind": item.kind, "pictures": [[data_uri(p) for p in pair] for pair in item.pictures]}
             for item in items

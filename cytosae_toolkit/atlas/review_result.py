@@ -5,25 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from cytosae_toolkit.atlas.names import Annotation, Annotations, Entry
-from cytosae_toolkit.atlas.names_csv import read_rows
 from cytosae_toolkit.atlas.review import KEY_FORMAT, KEY_VERSION
+from cytosae_toolkit.atlas.review_answers import read_answers, read_key, seconds_of
 from cytosae_toolkit.atlas.review_form import INTRUDER, MEANING
 from cytosae_toolkit.errors import CytosaeError
-from cytosae_toolkit.files import read_json
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 VERDICTS = {"yes": "concept", "artefact": "artefact", "no": "mixed", "unsure": "unclear"}
 """Answer → verdict of an annotation."""
 
-_COLUMNS = ("form", "item", "verdict", "choice", "name", "note", "seconds", "reviewer")
-_REQUIRED = ("form", "item", "verdict")
 _ITEM_COLUMNS = (
     "item", "kind", "latent", "decoy", "cluster", "n_pictures", "verdict", "correct", "name", "note", "seconds",
 )  # fmt: skip
@@ -185,55 +179,9 @@ def read_review(answers: Path, key: Path) -> ReviewResult:
     CytosaeError
         If either cannot be read, the answers belong to another form, or a line of theirs cannot be understood.
     """
-    record = _read_key(Path(key))
-    rows = read_rows(Path(answers), _COLUMNS, _REQUIRED)
-    _check_form(rows, record, Path(answers), Path(key))
-    items = _join(record["items"], _answers(rows, record["items"], Path(answers)))
-    reviewers = [row.get("reviewer", "").strip() for _, row in rows]
-    return _summarise(record, next(filter(None, reviewers), ""), items)
-
-
-def _read_key(path: Path) -> dict[str, Any]:
-    record = read_json(path)
-    if not isinstance(record, dict) or record.get("format") != KEY_FORMAT:
-        raise CytosaeError(f"{path} is not the key of a review.", "Name the key.json beside the form.")
-    if record.get("version") != KEY_VERSION:
-        raise CytosaeError(
-            f"{path} has format version {record.get('version')}, this program reads {KEY_VERSION}.",
-            "Install the version of cytosae-toolkit that wrote it.",
-        )
-    return record
-
-
-def _check_form(rows: Sequence[tuple[int, dict[str, str]]], record: dict[str, Any], answers: Path, key: Path) -> None:
-    for line, row in rows:
-        if row["form"].strip() != record["form"]:
-            raise CytosaeError(
-                f"Line {line} of {answers} answers the form {row['form'].strip()!r}, but {key} belongs to "
-                f"{record['form']!r}.",
-                "Name the key that was written with the form.",
-            )
-
-
-def _answers(
-    rows: Sequence[tuple[int, dict[str, str]]], facts: dict[str, dict[str, Any]], path: Path
-) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
-    for line, row in rows:
-        item, verdict = row["item"].strip(), row["verdict"].strip().lower()
-        problem = None
-        if item not in facts:
-            problem = f"the form has no item {item!r}"
-        elif item in found:
-            problem = f"item {item!r} comes twice"
-        elif verdict not in ("", *VERDICTS):
-            problem = f"{verdict!r} is no verdict ({', '.join(VERDICTS)})"
-        elif row.get("choice", "").strip() and not row["choice"].strip().isdecimal():
-            problem = f"{row['choice']!r} is no number of a picture"
-        if problem:
-            raise CytosaeError(f"Line {line} of {path} cannot be understood: {problem}.", "Correct it, or save again.")
-        found[item] = {name: value.strip() for name, value in row.items()} | {"verdict": verdict}
-    return found
+    record = read_key(Path(key), KEY_FORMAT, KEY_VERSION)
+    given = read_answers(Path(answers), Path(key), record, tuple(VERDICTS))
+    return _summarise(record, given.reviewer, _join(record["items"], given.items))
 
 
 def _join(facts: dict[str, dict[str, Any]], answers: dict[str, dict[str, str]]) -> pd.DataFrame:
@@ -253,19 +201,12 @@ def _join(facts: dict[str, dict[str, Any]], answers: dict[str, dict[str, str]]) 
                 "correct": int(choice) == fact["intruder"] if choice and fact["kind"] == INTRUDER else None,
                 "name": given.get("name", ""),
                 "note": given.get("note", ""),
-                "seconds": _seconds(given.get("seconds", "")),
+                "seconds": seconds_of(given.get("seconds", "")),
             }
         )
     return pd.DataFrame(rows, columns=list(_ITEM_COLUMNS)).astype(
         {"latent": "Int64", "decoy": "Int64", "cluster": "Int64", "n_pictures": "Int64", "correct": "boolean"}
     )
-
-
-def _seconds(text: str) -> float:
-    try:
-        return float(text.replace(",", "."))
-    except ValueError:
-        return math.nan
 
 
 def _summarise(record: dict[str, Any], reviewer: str, items: pd.DataFrame) -> ReviewResult:

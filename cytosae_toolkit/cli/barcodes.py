@@ -99,6 +99,8 @@ def _check_others(table: Path | None, figures: Path | None, patients: list[str] 
         raise CytosaeError("--patient says what to draw.", "Add --figures DIR.")
     if table is not None and table.exists() and not force:
         raise CytosaeError(f"{table} exists.", "Replace it with --force, or choose another --out.")
+    if figures is not None and figures.is_file():
+        raise CytosaeError(f"{figures} is a file.", "Name a folder for the figures.")
     if figures is not None and figures.exists() and not force and any(figures.iterdir()):
         raise CytosaeError(f"{figures} exists and is not empty.", "Choose another folder, or add --force.")
 

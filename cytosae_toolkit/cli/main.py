@@ -21,6 +21,10 @@ COMMANDS = (
     "explain",
     "cells",
     "barcodes",
+    "classify",
+    "compare",
+    "report",
+    "sweep",
     "verify",
 )
 """Modules of this package, each with ``register(app)``, in the order of ``--help``."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cytosae_toolkit.cohort.cohort import FORMAT, RECORD_KEY, VERSION
+from cytosae_toolkit.cohort.named import named_latents, sum_by_name
 from cytosae_toolkit.cohort.patients import Patients, cell_classes, find_patients, text_column
 from cytosae_toolkit.cohort.provenance import content_fingerprint, current_command, now
 from cytosae_toolkit.cohort.recounting import Recoder
@@ -107,7 +108,7 @@ def barcodes(
     Raises
     ------
     CytosaeError
-        If no image names a patient, a patient has two diseases, or tokens are needed again and cannot be had.
+        If no image names a patient, a patient has two diseases, no latent has a name, or tokens are needed again and cannot be had.
     """
     from cytosae_toolkit.atlas.building import Work
     from cytosae_toolkit.atlas.reading import open_atlas
@@ -116,18 +117,17 @@ def barcodes(
     if by not in ("latent", "name"):
         raise CytosaeError(f"There are no barcodes by {by!r}.", "Choose latent or name.")
     _need_images(atlas)
-    patients = find_patients(atlas.images)
+    patients, named = find_patients(atlas.images), named_latents(atlas) if by == "name" else None
     maker, record = _aggregator(atlas, threshold, aggregator, aggregator_options)
     again = record != _comparable(atlas.record["aggregator"])
     tally = Tally()
     rows = _recounted(atlas, maker, patients, work, tally) if again else _kept(atlas, maker, patients, work.progress)
     made = _assemble(atlas, patients, list(rows))
-    kept = tally.share if again else atlas.record.get("kept_share")
+    has_threshold = record["options"].get("threshold") is not None
+    kept = (tally.share if has_threshold else None) if again else atlas.record.get("kept_share")
     made.uns[RECORD_KEY] = {"record": ""}
-    if by == "name":
-        from cytosae_toolkit.cohort.named import sum_by_name
-
-        made = sum_by_name(made, atlas)
+    if named is not None:
+        made = sum_by_name(made, named)
     _add_diseases(made, maker)
     _record(made, atlas, patients, record, kept, by, command)
     return made

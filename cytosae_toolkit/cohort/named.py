@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,30 +20,14 @@ LEFT_OUT = ("artefact", "unclear")
 """Verdicts of latents that no concept is made of."""
 
 
-def sum_by_name(made: AnnData, atlas: Atlas) -> AnnData:
-    """Return barcodes whose columns are names: the sum over the latents of each name.
-
-    Latents judged to be artefacts or unclear are left out.
-
-    Parameters
-    ----------
-    made : AnnData
-        Patients x latents.
-    atlas : Atlas
-        With names.
-
-    Returns
-    -------
-    AnnData
-        Patients x names, CSR float64; `var` lists each name's latents. Layers are left out.
+def named_latents(atlas: Atlas) -> dict[str, list[int]]:
+    """Return the latents of each name, ascending, without artefacts and what is unclear.
 
     Raises
     ------
     CytosaeError
         If nothing is named.
     """
-    import anndata
-
     named: dict[str, list[int]] = {}
     for latent, note in sorted(atlas.annotations.current().items()):
         if note.name and note.verdict not in LEFT_OUT:
@@ -51,6 +36,26 @@ def sum_by_name(made: AnnData, atlas: Atlas) -> AnnData:
         raise CytosaeError(
             f"No latent of {atlas.path} is named.", "Name some with `atlas name`, or leave --by name out."
         )
+    return named
+
+
+def sum_by_name(made: AnnData, named: Mapping[str, Sequence[int]]) -> AnnData:
+    """Return barcodes whose columns are names: the sum over the latents of each name.
+
+    Parameters
+    ----------
+    made : AnnData
+        Patients x latents.
+    named : mapping of str to sequence of int
+        As `named_latents` returns them; a latent has one name.
+
+    Returns
+    -------
+    AnnData
+        Patients x names, CSR float64; `var` lists each name's latents. Layers are left out.
+    """
+    import anndata
+
     names = sorted(named)
     pairs = [(latent, column) for column, name in enumerate(names) for latent in named[name]]
     rows, columns = np.array(pairs).T

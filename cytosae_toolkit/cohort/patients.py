@@ -88,7 +88,8 @@ def _describe(images: pd.DataFrame, names: Sequence[str], rows: Sequence[NDArray
         "set_share": [share for _, share in major],
         "unlike_share": [float(unlike[own].mean()) for own in rows],
     }
-    return pd.DataFrame(table | _constant_columns(images, rows), index=pd.Index(np.array(names, dtype=object)))
+    further = images.drop(columns=[name for name in images.columns if name in (*OWN_COLUMNS, *table)])
+    return pd.DataFrame(table | _constant_columns(further, rows), index=pd.Index(np.array(names, dtype=object)))
 
 
 def _most_frequent(values: NDArray[np.object_]) -> tuple[str, float]:
@@ -112,8 +113,7 @@ def _one_disease(names: Sequence[str], diseases: Sequence[NDArray[np.object_]]) 
 
 def _constant_columns(images: pd.DataFrame, rows: Sequence[NDArray[np.int64]]) -> dict[str, Any]:
     """Return the columns that hold one value per patient, such as age or sex."""
-    further = [name for name in images.columns if name not in OWN_COLUMNS]
-    return {name: values for name in further if (values := _one_value(images, name, rows)) is not None}
+    return {name: values for name in images.columns if (values := _one_value(images, name, rows)) is not None}
 
 
 def _one_value(images: pd.DataFrame, name: str, rows: Sequence[NDArray[np.int64]]) -> list[Any] | None:

@@ -25,7 +25,7 @@ LATENTS_SHOWN = 15
 LONGEST = 34
 NO_LABEL = "no label"
 SMALLEST = 0.1
-"""Patches per cell added to both sides of a ratio, so that what hardly occurs does not look dramatic."""
+"""Patches per cell added to both sides of a ratio, or to a spread, so that what hardly occurs does not look dramatic."""
 LARGEST_RATIO = 2.0
 """log2 of the ratio at which colours end."""
 
@@ -47,6 +47,8 @@ class Order:
 
     def spans(self) -> list[tuple[str, float, float]]:
         """Return each label with where it begins and ends, as shares of the width."""
+        if not self.labels:
+            return []
         names = pd.Series(self.labels)
         edges = [0, *np.flatnonzero(names[1:].to_numpy() != names[:-1].to_numpy()) + 1, len(names)]
         return [(self.labels[a], a / len(names), b / len(names)) for a, b in pairwise(edges)]
@@ -134,21 +136,21 @@ def standing_out(cohort: Cohort, patient: int, n: int = LATENTS_SHOWN) -> pd.Dat
     -------
     pandas.DataFrame
         `column`, `title`, `value` (the patient's), `others` (mean of the other patients), `low`, `high` (their 10th
-        and 90th percentile), `z` ((value - others) / standard deviation of the others; the sort key, most extreme
-        first; latents on which the others do not vary at all are ranked by the difference among the last).
+        and 90th percentile), `score` ((value - others) / (standard deviation of the others + `SMALLEST`); the sort
+        key, most extreme first; what hardly occurs in anybody does not rank high).
     """
     matrix = cohort.barcodes.toarray()
     own, others = matrix[patient], np.delete(matrix, patient, axis=0)
     if not len(others):
         others = matrix
     mean, sd = others.mean(axis=0), others.std(axis=0)
-    z = np.divide(own - mean, sd, out=np.zeros_like(own), where=sd > 0)
-    chosen = np.argsort(-np.abs(z), kind="stable")[:n]
+    score = (own - mean) / (sd + SMALLEST)
+    chosen = np.argsort(-np.abs(score), kind="stable")[:n]
     low, high = np.quantile(others[:, chosen], [0.1, 0.9], axis=0)
     return pd.DataFrame(
         {
             "column": chosen, "title": [latent_title(cohort, int(column)) for column in chosen], "value": own[chosen],
-            "others": mean[chosen], "low": low, "high": high, "z": z[chosen],
+            "others": mean[chosen], "low": low, "high": high, "score": score[chosen],
         }
     )  # fmt: skip
 
@@ -263,7 +265,7 @@ def _outstanding(axes: Axes, cohort: Cohort, patient: int) -> None:
     y = np.arange(len(table))
     axes.hlines(y, table["low"], table["high"], color="0.75", linewidth=6, label="80 % of the other patients")
     axes.scatter(table["others"], y, color="0.35", s=18, label="their mean", zorder=3)
-    colors = [RED if z > 0 else BLUE for z in table["z"]]
+    colors = [RED if score > 0 else BLUE for score in table["score"]]
     axes.scatter(table["value"], y, color=colors, s=36, marker="D", label="this patient", zorder=4)
     axes.set_yticks(y, table["title"])
     axes.set_xlabel("patches per cell")

@@ -112,13 +112,14 @@ def whole_run(whole_run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return load_run(whole_run_folder)
 
 
+def activations(run: Run, images: ImageTable) -> np.ndarray:
+    """Return h float32 [images, tokens, latents] of whole-numbered tokens by the plainest NumPy."""
+    weights = {name: value.numpy() for name, value in run.sae.state_dict().items()}
+    x = WholeTokens(images).read(np.arange(len(images))).astype(np.float64)
+    return np.maximum((x - weights["b_dec"]) @ weights["W_enc"] + weights["b_enc"], 0).astype(np.float32)
+
+
 @pytest.fixture
 def dense_activations(whole_run: Run, cells: ImageTable) -> Callable[[], np.ndarray]:
-    """Return a function that gives h [images, tokens, latents] by the plainest NumPy."""
-
-    def activations() -> np.ndarray:
-        weights = {name: value.numpy() for name, value in whole_run.sae.state_dict().items()}
-        x = WholeTokens(cells).read(np.arange(len(cells))).astype(np.float64)
-        return np.maximum((x - weights["b_dec"]) @ weights["W_enc"] + weights["b_enc"], 0).astype(np.float32)
-
-    return activations
+    """Return a function that gives h [images, tokens, latents]."""
+    return lambda: activations(whole_run, cells)
