@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,9 +24,12 @@ from cytosae_toolkit.cli.common import (
 if TYPE_CHECKING:
     from cytosae_toolkit.demo.tour import Finding
 
-CONTENTS = ("settings.json", "smears", "fresh", "tokens", "run", "field.png", "demo.json", "training.png",
-            "training.csv", "concepts.png", "localisation.csv", "demo.atlas.zarr", "demo.atlas.zarr.building",
-            "demo.names.jsonl", "latents.png", "latents.csv", "patch.png", "patch.csv")  # fmt: skip
+CONTENTS = (
+    "settings.json", "smears", "fresh", "tokens", "run", "field.png", "demo.json", "training.png", "training.csv",
+    "concepts.png", "localisation.csv", "demo.atlas.zarr", "demo.atlas.zarr.building", "demo.names.jsonl",
+    "demo.h5ad", "barcodes", "classification", "comparison", "reports", "latents.png", "latents.csv", "patch.png",
+    "patch.csv",
+)  # fmt: skip
 
 
 def register(app: typer.Typer) -> None:
@@ -46,7 +49,7 @@ def demo(
 ) -> None:
     """Generate smears, train an SAE on them, and show what its latents see.
 
-    Downloads nothing; takes about three minutes on two cores. Interrupted, the same command goes on.
+    Downloads nothing; takes about four minutes on two cores. Interrupted, the same command goes on.
     """
     from cytosae_toolkit.cli.progress import progress_for
     from cytosae_toolkit.cli.train import stop_on_signal
@@ -60,7 +63,8 @@ def demo(
     if json:
         print_json({"out": out, "run": finding.run.path, "evaluation": finding.run.evaluation,
                     "localisation": finding.table.to_dict("records"), "atlas": finding.atlas.path,
-                    "files": finding.files})  # fmt: skip
+                    "patients": _patient_numbers(finding),
+                    "files": [*finding.files, *finding.patients.files]})  # fmt: skip
         return
     _show(finding, time.monotonic() - started)
 
@@ -85,6 +89,7 @@ def _check_folder(out: Path, *, force: bool) -> None:
 
 def _show(finding: Finding, seconds: float) -> None:
     from cytosae_toolkit.cli.train import summary
+    from cytosae_toolkit.demo.cohort import GROUP, OTHER
     from cytosae_toolkit.demo.tour import REPORTED
 
     say("")
@@ -106,12 +111,19 @@ def _show(finding: Finding, seconds: float) -> None:
     )
     say("  A latent sees one kind of nucleus or red cell: less recall and AP than a unit that is active everywhere.")
     say("")
+    _show_patients(finding)
+    say("")
     say(f"Made in {seconds:.0f} s with the demonstration backbone, which serves trials only:")
     for path, what in (
         ("concepts.png", "the clearest latents, their reference cells, and the patches that light up"),
         ("latents.png", "all latents: how often, how strongly, and with which labels they are active"),
         ("patch.png", "one patch of one cell: which latents are active on it"),
         ("demo.atlas.zarr/", "the atlas: statistics, reference images, heat maps and names of all latents"),
+        ("demo.h5ad", "the barcodes of the patients: what their cells show"),
+        ("barcodes/", "barcodes of the diseases, and how alike the patients are"),
+        ("classification/", "patients classified by barcodes, beside baselines"),
+        ("comparison/", f"{GROUP} against {OTHER}, latent by latent"),
+        ("reports/", "one page about a patient, one about the two diseases"),
         ("training.png", "loss, FVU, L0 and dead latents during training"),
         ("localisation.csv", "the table above for all structures"),
         ("field.png", "a generated smear"),
@@ -125,8 +137,36 @@ def _show(finding: Finding, seconds: float) -> None:
     say(f"  {program} atlas search {finding.atlas.path} granules")
     say(f"  {program} atlas show {finding.atlas.path} {finding.clearest[0][0]} --out latent.png")
     say(f"  {program} explain {finding.atlas.path} {finding.out / 'field.png'} --out explained")
+    say(f"  {program} compare {finding.out / 'demo.h5ad'} eosinophilia healthy --atlas {finding.atlas.path}")
     say(f"  {program} evaluate {finding.out / 'run'} {finding.out / 'fresh' / 'images.csv'}")
     say(f"  {program} train {finding.out / 'smears' / 'images.csv'} --out topk-run --backbone nano --sae topk")
     say(f"  {program} weights fetch dinobloom-b")
     say(f"  {program} train FOLDER_OF_CELLS --out my-run --dry-run")
     say(f"  {program} plugins")
+
+
+def _patient_numbers(finding: Finding) -> dict[str, Any]:
+    """Return the numbers about patients, None where there are too few."""
+    found = finding.patients
+    scores = {} if found.classification is None else {f.name: f.scores for f in found.classification.features}
+    return {
+        "weighted_f1": {name: own["weighted_f1"].pooled for name, own in scores.items()},
+        "p": None if found.classification is None else found.classification.barcode.scores["weighted_f1"].p,
+        "auer_rods_rank": found.rank,
+    }
+
+
+def _show_patients(finding: Finding) -> None:
+    from cytosae_toolkit.demo.cohort import GROUP, OTHER
+
+    numbers = _patient_numbers(finding)
+    if not numbers["weighted_f1"]:
+        say("Too few patients to classify.")
+        return
+    say("Patients, classified by what their cells show (weighted F1 over patients left out):")
+    say("  " + ", ".join(f"{name} {value:.3f}" for name, value in numbers["weighted_f1"].items()))
+    if numbers["auer_rods_rank"] is not None:
+        say(
+            f"Of the latents higher in {GROUP} than in {OTHER}, the one that fits Auer rods ranks "
+            f"{numbers['auer_rods_rank']}."
+        )

@@ -108,7 +108,8 @@ def barcodes(
     Raises
     ------
     CytosaeError
-        If no image names a patient, a patient has two diseases, no latent has a name, or tokens are needed again and cannot be had.
+        If no image names a patient, a patient has two diseases, no latent has a name, or tokens are needed again and
+        cannot be had.
     """
     from cytosae_toolkit.atlas.building import Work
     from cytosae_toolkit.atlas.reading import open_atlas
@@ -150,10 +151,13 @@ def _aggregator(
     own = atlas.record["aggregator"]
     if threshold is not None and not (np.isfinite(threshold) and threshold >= 0):
         raise CytosaeError(f"A threshold of {threshold} is no activation.", "Give a number from 0 upwards.")
-    if name is None and not options and (threshold is None or own["name"] == "count"):
-        name, options = f"{own['distribution']}/{own['name']}", dict(own["options"])
-    chosen = dict(options or {}) | ({} if threshold is None else {"threshold": threshold})
-    part = registry().get("aggregator", name or "count")
+    if name is None:
+        kept = threshold is None or own["name"] == "count"
+        name = f"{own['distribution']}/{own['name']}" if kept else "count"
+    part = registry().get("aggregator", name)
+    same = (part.name, part.distribution) == (own["name"], own["distribution"])
+    chosen = (dict(own["options"]) if same else {}) | dict(options or {})
+    chosen |= {} if threshold is None else {"threshold": threshold}
     if threshold is not None and "threshold" not in part.spec.options.model_fields:
         raise CytosaeError(f"The aggregator {part.name} has no threshold.", "Leave --threshold out.")
     parsed = part.parse_options(chosen)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from cytosae_toolkit.cohort.caveats import caveats, left_out
 from cytosae_toolkit.cohort.classification import MAJORITY, NESTED, Classification
@@ -133,7 +134,13 @@ def classify(
     Threshold, scaling and regression are fitted to the training patients of each fold. Paper: AML Hehr, 189 patients,
     5 classes, threshold -3: weighted F1 0.832 ± 0.044.
     """
-    options = options or ClassifyOptions()
+    with threadpool_limits(limits=1):  # hundreds of small products: more threads only wait for each other
+        return _classify(cohort, options or ClassifyOptions(), atlas, command, progress)
+
+
+def _classify(
+    cohort: Cohort, options: ClassifyOptions, atlas: Atlas | None, command: str | None, progress: Progress
+) -> Classification:
     if atlas is not None:
         check_atlas(cohort, atlas)
     who = choose_participants(cohort, options.target, options.folds, options.min_patients)

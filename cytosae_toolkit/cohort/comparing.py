@@ -145,4 +145,5 @@ def _block(
 def _contrast(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return (a - b) / (|a| + |b|): 1 if only a has it, -1 if only b, 0 where both are 0."""
     total = np.abs(a) + np.abs(b)
-    return np.divide(a - b, total, out=np.zeros_like(total), where=total > 0)
+    contrast: NDArray[np.float64] = np.divide(a - b, total, out=np.zeros_like(total), where=total > 0)
+    return contrast

@@ -189,7 +189,7 @@ def _sklearn(
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(C=strength, solver="lbfgs", tol=_TOLERANCE, max_iter=_ITERATIONS)
+    model = LogisticRegression(C=strength, solver="newton-cg", tol=_TOLERANCE, max_iter=_ITERATIONS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # without a penalty worth the name it creeps for ever
         model.fit(train, codes)

@@ -21,6 +21,8 @@ ATLAS = "demo.atlas.zarr"
 AUTHOR = "demonstration"
 CONCEPTS = {"auer_rods": "Auer rods"}
 """How a hematologist writes the structures whose mask is called otherwise."""
+THRESHOLD = 0.1
+"""τ of the counts: latents of the demonstration backbone are weaker than those of the published SAE."""
 LATENTS_SHOWN = 6
 REFERENCES_SHOWN = 4
 
@@ -32,7 +34,9 @@ def demo_atlas(tour: Tour, run: Run, *, progress: Progress = SILENT, stop: Calla
         return open_atlas(path)
     images = read_images(tour.out / "smears" / "images.csv")
     work = Work(token_options={"store": tour.out / "tokens"}, progress=progress, stop=stop)
-    return build_atlas(run, images, path, set_name="smears", resume=True, work=work)
+    return build_atlas(
+        run, images, path, set_name="smears", aggregator_options={"threshold": THRESHOLD}, resume=True, work=work
+    )
 
 
 def name_concepts(atlas: Atlas, clearest: Sequence[tuple[int, str]]) -> None:

@@ -1,4 +1,4 @@
-"""The demonstration: generated smears → tokens → SAE → what its latents see, measured against known masks."""
+"""The demonstration: generated smears → tokens → SAE → what its latents see, against known masks → patients."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pandas as pd
 from PIL import Image
 
 from cytosae_toolkit.demo.atlas import demo_atlas, draw_atlas, name_concepts
+from cytosae_toolkit.demo.cohort import PatientDemonstration, PatientFinding
 from cytosae_toolkit.demo.comparison import REPORTED, Demonstration
 from cytosae_toolkit.demo.dataset import DatasetSpec, write_dataset
 from cytosae_toolkit.demo.fields import generate_field
@@ -52,6 +53,8 @@ class Finding:
         The latent that fits each structure best, with the structure's name.
     atlas : Atlas
         Built on the smears that the SAE learned from.
+    patients : PatientFinding
+        Barcodes, classification, comparison, reports.
     files : list of Path
         Figures and tables.
     """
@@ -61,6 +64,7 @@ class Finding:
     table: pd.DataFrame
     clearest: list[tuple[int, str]]
     atlas: Atlas
+    patients: PatientFinding
     files: list[Path]
 
 
@@ -140,10 +144,16 @@ def describe(tour: Tour, run: Run, atlas: Atlas, progress: Progress = SILENT) ->
         name_concepts(atlas, clearest)
         files += draw_atlas(atlas, tour.out)
         task.advance()
+    patients = _patients(tour, atlas, clearest, progress)
     table.to_csv(tour.out / "localisation.csv", index=False, float_format="%.4f")
     write_json(tour.out / "demo.json", {"seed": tour.seed, "clearest": [list(pair) for pair in clearest]})
     files += [tour.out / "localisation.csv", tour.out / "field.png"]
-    return Finding(tour.out, run, table, clearest, atlas, files)
+    return Finding(tour.out, run, table, clearest, atlas, patients, files)
+
+
+def _patients(tour: Tour, atlas: Atlas, clearest: list[tuple[int, str]], progress: Progress) -> PatientFinding:
+    auer = next((latent for latent, mask in clearest if mask == "auer_rods"), None)
+    return PatientDemonstration(tour.out, atlas, auer, seed=tour.seed, progress=progress).run()
 
 
 def _montage(demonstration: Demonstration, clearest: list[tuple[int, str]]) -> Figure:

@@ -25,7 +25,7 @@ LATENTS_SHOWN = 15
 LONGEST = 34
 NO_LABEL = "no label"
 SMALLEST = 0.1
-"""Patches per cell added to both sides of a ratio, or to a spread, so that what hardly occurs does not look dramatic."""
+"""Patches per cell added to both sides of a ratio, or to a spread: what hardly occurs does not look dramatic."""
 LARGEST_RATIO = 2.0
 """log2 of the ratio at which colours end."""
 
@@ -47,18 +47,16 @@ class Order:
 
     def spans(self) -> list[tuple[str, float, float]]:
         """Return each label with where it begins and ends, as shares of the width."""
-        if not self.labels:
-            return []
         names = pd.Series(self.labels)
         edges = [0, *np.flatnonzero(names[1:].to_numpy() != names[:-1].to_numpy()) + 1, len(names)]
         return [(self.labels[a], a / len(names), b / len(names)) for a, b in pairwise(edges)]
 
 
 def column_order(cohort: Cohort) -> Order:
-    """Return the order in which all strips of a cohort show its latents."""
+    """Return the order in which all strips of a cohort show its latents: all of them where nobody shows any."""
     table, total = cohort.latents, np.asarray(cohort.barcodes.sum(axis=0)).ravel()
     labels = table.get("dominant_label", pd.Series([""] * len(table))).astype(str).to_numpy(dtype=object)
-    shown = np.flatnonzero(total > 0)
+    shown = np.flatnonzero(total > 0) if total.any() else np.arange(len(total))
     ranked = sorted(shown.tolist(), key=lambda column: (labels[column] == "", labels[column], -total[column]))
     return Order(np.array(ranked, dtype=np.int64), [labels[column] or NO_LABEL for column in ranked])
 

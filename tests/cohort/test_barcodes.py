@@ -87,7 +87,7 @@ def test_a_patient_with_all_cells_twice_keeps_the_barcode(atlas_of, cell_table, 
         for level in (1, 9):
             Image.open(cell_table.parent / name).save(tmp_path / f"{level}-{name}", compress_level=level)
     table = pd.DataFrame({"path": [f"{level}-{name}" for level in (9, 1) for name in rows]})
-    table["patient"], table["group"] = ["a", "b", "b"] * 6, [name for name in rows * 2]
+    table["patient"], table["group"] = ["a", "b", "b"] * 6, rows * 2
     table.to_csv(tmp_path / "cells.csv", index=False)
     monkeypatch.setattr("cytosae_toolkit.tokens.token_source", lambda images, *_, **__: PixelTokens(images))
     images = read_images(tmp_path / "cells.csv")

@@ -148,7 +148,7 @@ def test_places_where_nothing_is_written(tmp_path, name, message):
         check_cohort_path(tmp_path / name, force=True)
 
 
-@pytest.mark.filterwarnings("error::FutureWarning")
+@pytest.mark.filterwarnings("ignore:Forward slashes")
 def test_a_slash_in_the_name_of_a_disease_or_class_is_kept(tmp_path):
     made = make_barcodes({"AML/MDS": 2, "CLL": 2})
     made.obsm["cell_classes"] = made.obsm["cell_classes"].set_axis(["a/b", "b", "c"], axis=1)

@@ -23,7 +23,7 @@ def test_artefacts_and_what_is_unclear_are_no_concepts(atlas):
     atlas.annotations.add([9], name="vacuole", verdict="concept", author="A")
     atlas.annotations.add([3], name="dust", verdict="artefact", author="A")
     atlas.annotations.add([4], name="granules", verdict="unclear", author="A")
-    atlas.annotations.add([5], note="no name", author="A")
+    atlas.annotations.add([5], verdict="concept", author="A")
     assert named_latents(atlas) == {"granules": [2, 7], "vacuole": [9]}
 
 

@@ -12,7 +12,7 @@ from cytosae_toolkit.cohort.recounting import Recoder, atlas_images, counts_abov
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.images import read_images
 from cytosae_toolkit.plugins import create_aggregator
-from cytosae_toolkit.tokens import TokenStore, extract
+from cytosae_toolkit.tokens import token_source
 from cytosae_toolkit.training import load_run
 
 from ..atlas.conftest import PREFIX, WholeTokens, activations
@@ -70,8 +70,8 @@ def live(whole_run_folder, few, tmp_path):
 
 def test_originals_that_are_gone_are_named(live, tmp_path):
     assert len(barcodes(live, threshold=1.0, work=NO_STORE)) == 3
-    (tmp_path / "004.png").unlink()
-    with pytest.raises(CytosaeError, match=r"1 of 6 images can no longer be read, such as .*004\.png"):
+    (tmp_path / "005.png").unlink()
+    with pytest.raises(CytosaeError, match=r"1 of 6 images can no longer be read, such as .*005\.png"):
         barcodes(live, threshold=1.0, work=NO_STORE)
     for i in range(6):
         (tmp_path / f"{i:03}.png").unlink(missing_ok=True)
@@ -83,7 +83,7 @@ def test_originals_that_are_gone_are_named(live, tmp_path):
 def test_kept_tokens_need_neither_images_nor_backbone(live, few, tmp_path, monkeypatch):
     run, store = live.run, tmp_path / "tokens"
     expected = barcodes(live, threshold=1.0, work=NO_STORE)
-    extract(few, run.backbone(device="cpu"), run.layer, store)
+    token_source(few, run.backbone(device="cpu"), run.layer, store=store)
     for i in range(6):
         (tmp_path / f"{i:03}.png").unlink()
     monkeypatch.setattr(type(run), "backbone", None)
@@ -93,8 +93,7 @@ def test_kept_tokens_need_neither_images_nor_backbone(live, few, tmp_path, monke
 
 def test_tokens_of_another_backbone_are_refused(live, few, tmp_path):
     run, store = live.run, tmp_path / "tokens"
-    extract(few, run.backbone(device="cpu"), run.layer - 1, store)
-    assert TokenStore.open(store)
+    token_source(few, run.backbone(device="cpu"), run.layer - 1, store=store)
     with pytest.raises(CytosaeError, match="another backbone or layer"):
         barcodes(live, threshold=1.0, work=Work(device="cpu", token_options={"store": store}))
 

@@ -16,7 +16,7 @@ SMALL = {"steps": 8, "expansion": 1.0, "batch_tokens": 512, "init_tokens": 512}
 
 @pytest.fixture(scope="module")
 def finding(tmp_path_factory, module_cache):
-    return run_tour(Tour(tmp_path_factory.mktemp("tour") / "demo", n_images=24, n_fresh=12, training=SMALL))
+    return run_tour(Tour(tmp_path_factory.mktemp("tour") / "demo", n_images=120, n_fresh=12, training=SMALL))
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +50,14 @@ def test_the_table_compares_four_kinds_on_every_mask(finding):
 def test_units_are_measured_on_images_that_the_choice_did_not_see(finding):
     seen = set(pd.read_csv(finding.out / "smears" / "images.csv")["id"])
     fresh = set(pd.read_csv(finding.out / "fresh" / "images.csv")["id"])
-    assert finding.run.record["images"]["n"] == len(seen) == 24
+    assert finding.run.record["images"]["n"] == len(seen) == 120
     assert len(fresh) == 12
     pixels = {path.read_bytes() for path in (finding.out / "smears").rglob("*.png")}
     assert not pixels & {path.read_bytes() for path in (finding.out / "fresh" / "images").rglob("*.png")}
 
 
 def test_the_untrained_sae_is_the_one_that_training_started_from(finding):
-    tour = Tour(finding.out, n_images=24, n_fresh=12, training=SMALL)
+    tour = Tour(finding.out, n_images=120, n_fresh=12, training=SMALL)
     demonstration = Demonstration(tour, finding.run)
     assert not np.array_equal(demonstration.untrained.W_dec.detach(), finding.run.sae.W_dec.detach())
     again = Demonstration(tour, finding.run)
@@ -92,4 +92,16 @@ def test_the_atlas_names_the_clearest_latents(finding):
     assert {latent: names[latent] for latent, _ in finding.clearest} == {
         latent: "Auer rods" if mask == "auer_rods" else mask.replace("_", " ") for latent, mask in finding.clearest
     }
-    assert finding.atlas.n_images == 24
+    assert finding.atlas.n_images == 120
+
+
+def test_patients_are_classified_compared_and_reported(finding):
+    found = finding.patients
+    assert found.classification.n_patients == 10
+    assert {"demo.h5ad", "patient.html", "groups.html", "diseases.png"} <= {path.name for path in found.files}
+    for folder, command in (("classification", "classify"), ("comparison", "compare")):
+        record = json.loads((finding.out / folder / f"{folder}.json").read_text())
+        assert record["command"].startswith(f"cytosae-toolkit {command} ")
+    rank = found.comparison.top(found.comparison.a)["latent"].tolist()
+    auer = {mask: latent for latent, mask in finding.clearest}.get("auer_rods")
+    assert found.rank == (rank.index(auer) + 1 if auer in rank else None)
