@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from cytosae_toolkit.cache import cache_folder
 from cytosae_toolkit.devices import resolve_precision
 from cytosae_toolkit.errors import CytosaeError
@@ -93,7 +95,8 @@ def token_source(
     computer = TokenComputer(backbone, identity, workers=workers)
     if store is None:
         readable, skipped = check(images, strict=strict, workers=workers)
-        return LiveView(readable, computer, skipped=skipped)
+        rows = np.flatnonzero(np.isin(images.ids, readable.ids))
+        return LiveView(images, computer, rows, skipped)
     return fill(images, computer, store, strict=strict, progress=progress, stop=stop)
 
 

@@ -68,6 +68,17 @@ def test_unreadable_images_are_left_out_or_refused(images, tmp_path, no_store):
         token_source(fresh, Matrix(), -2, store=tmp_path / "s", no_store=no_store, strict=True)
 
 
+def test_rows_of_the_table_are_the_same_with_and_without_a_store(images, tmp_path):
+    (images.path(4)).write_bytes(b"no image")
+    table = read_images(tmp_path / "images")
+    stored = token_source(table, Matrix(), -2, store=tmp_path / "s")
+    live = token_source(table, Matrix(), -2, no_store=True)
+    assert live.table_rows.tolist() == stored.table_rows.tolist()
+    assert list(live.keys) == list(stored.keys)
+    assert 4 not in live.table_rows
+    np.testing.assert_array_equal(live.read(range(11)), stored.read(range(11)))
+
+
 @pytest.mark.parametrize("no_store", [True, False])
 def test_no_readable_image(tmp_path, no_store):
     (tmp_path / "images").mkdir()
