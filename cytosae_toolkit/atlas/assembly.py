@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from cytosae_toolkit.atlas.accumulators import PatchSums, Positions
 from cytosae_toolkit.atlas.blocks import Heats
+from cytosae_toolkit.atlas.checksums import write_checksums
 from cytosae_toolkit.atlas.columns import Columns
 from cytosae_toolkit.atlas.control import FlagLimits
 from cytosae_toolkit.atlas.facts import image_facts, join_images, obs_table
@@ -133,6 +134,7 @@ class Assembly:
                 varm=collected.varm_arrays(),
                 uns_record=self._record(),
             )
+            write_checksums(folder)
 
     def _describe_all(self, folder: Path) -> Collected:
         collected = Collected()

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from cytosae_toolkit.atlas.assembly import Assembly
 from cytosae_toolkit.atlas.extending import AtlasSource
 from cytosae_toolkit.atlas.part import Part
-from cytosae_toolkit.atlas.plan import BuildPlan, Rules, parse_shard, prepare_images
+from cytosae_toolkit.atlas.plan import BuildPlan, Rules, parse_shard, prepare_images, with_sets
 from cytosae_toolkit.atlas.reading import Atlas, open_atlas
 from cytosae_toolkit.atlas.record import refuse_mismatch, sae_fingerprint
 from cytosae_toolkit.atlas.sources import PartSource, Source
@@ -117,7 +117,7 @@ def build_atlas(
             Rules(top, aggregator, dict(aggregator_options or {})),
         )  # fmt: skip
         part = _stream(plan, building_folder(out), work)
-        assembly_of(run, [part], work.progress).write(out, replace=force)
+        _assembly_or_nothing(run, part, work.progress).write(out, replace=force)
         shutil.rmtree(part.path)
     return open_atlas(out)
 
@@ -167,7 +167,8 @@ def merge_parts(
     with exclusive(out):
         _make_room(out, resume=True, force=force)
         run = _run_of(opened[0].path / "run")
-        assembly_of(run, opened, progress).write(out, replace=force)
+        filled = [part for part in opened if len(part.images())]  # more shards than blocks leave some empty
+        assembly_of(run, filled or opened, progress).write(out, replace=force)
     return open_atlas(out)
 
 
@@ -201,16 +202,17 @@ def add_images(
     work = work or Work()
     if atlas.read_only:
         raise CytosaeError(f"{atlas.path} is packed and cannot grow.", "Add to the atlas that it was packed from.")
-    run = atlas.run
+    run, table = atlas.run, _table(images)
     with exclusive(atlas.path):
+        _refuse_known_sets(atlas, with_sets(table, set_name))
+        _refuse_known_images(atlas, table, work.workers)
         folder = building_folder(atlas.path)
         _refuse_unfinished(folder, resume=resume, force=force)
-        table = prepare_images(_table(images), set_name=set_name, workers=work.workers)
-        _refuse_known_sets(atlas, table)
+        table = prepare_images(table, set_name=set_name, workers=work.workers)
         aggregator = atlas.record["aggregator"]
         plan = BuildPlan(run, table, Rules(int(atlas.record["top"]), _qualified(aggregator), aggregator["options"]))
         part = _stream(plan, folder, work)
-        grown = assembly_of(run, [part], work.progress, before=[AtlasSource(atlas)])
+        grown = _assembly_or_nothing(run, part, work.progress, before=[AtlasSource(atlas)])
         grown.write(atlas.path, replace=True)
         shutil.rmtree(part.path)
     return open_atlas(atlas.path)
@@ -289,6 +291,15 @@ def _stream(plan: BuildPlan, folder: Path, work: Work) -> Part:
     )
 
 
+def _assembly_or_nothing(run: Run, part: Part, progress: Progress, before: Sequence[Source] = ()) -> Assembly:
+    """Return what assembles an atlas; images that can make none leave no part behind to go on with."""
+    try:
+        return assembly_of(run, [part], progress, before)
+    except CytosaeError:
+        shutil.rmtree(part.path)
+        raise
+
+
 def assembly_of(
     run: Run,
     parts: Sequence[Part],
@@ -342,6 +353,23 @@ def _refuse_known_sets(atlas: Atlas, table: ImageTable) -> None:
         raise CytosaeError(
             f"The atlas {atlas.path} has an image set {again[0]!r} already.", "Name the new one with --set NAME."
         )
+
+
+def _refuse_known_images(atlas: Atlas, table: ImageTable, workers: int | None) -> None:
+    """Refuse images that the atlas has, before anything is computed: only their files are read."""
+    known = atlas.images
+    for column, values, what in (
+        ("key", table.content_keys(workers=workers), "image"),
+        ("id", table.ids.tolist(), "image id"),
+    ):
+        there = set(known[column].astype(str)) if column in known else set()
+        again = [row for row, value in enumerate(values) if value and value in there]
+        if again:
+            such = f"such as {table.path(again[0]).name} (the same {what})"
+            raise CytosaeError(
+                f"{len(again)} of the {len(table)} images are in the atlas already, {such}.",
+                "Leave them out, or build a new atlas of everything.",
+            )
 
 
 def _opened(run: Run | str | Path) -> Run:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 FLAGS = {"flag_colour": "colour", "flag_position": "position", "flag_set": "set", "flag_few_cells": "few-cells"}
@@ -20,6 +21,16 @@ _CARD = {
     "nc_ratio_r": "correlation with nucleus:cytoplasm ratio",
     "cell_size_r": "correlation with cell size",
 }
+
+
+_FLAG_OF = {
+    "colour_r2": "flag_colour",
+    "position_r2": "flag_position",
+    "off_centre": "flag_position",
+    "border_share": "flag_position",
+    "set_auroc": "flag_set",
+}
+"""Columns with a limit → the flag that exceeding it raises."""
 
 
 def flags_of(latent: Mapping[str, Any]) -> list[str]:
@@ -52,12 +63,32 @@ def statistics_of(latent: Mapping[str, Any]) -> dict[str, str]:
     return {name: text for name, text in found.items() if text}
 
 
-def control_card(latent: Mapping[str, Any]) -> dict[str, str]:
-    """Return the control values of a latent that are known and defined, by what they are called."""
-    found = {name: _number(latent, column) for column, name in _CARD.items()}
-    if found["AUROC of image set"] and latent.get("set_auroc_set"):
-        found["AUROC of image set"] += f" ({latent['set_auroc_set']})"
-    return {name: text for name, text in found.items() if text}
+def control_card(latent: Mapping[str, Any], limits: Mapping[str, float] = MappingProxyType({})) -> dict[str, str]:
+    """Return the control values of a latent that are known and defined, by what they are called.
+
+    Parameters
+    ----------
+    latent : mapping
+        A row of `Atlas.latents`.
+    limits : mapping of str to float
+        Column → limit above which a value is flagged, such as ``record["flag_limits"]`` of an atlas.
+    """
+    found = {column: _number(latent, column) for column in _CARD}
+    if found["set_auroc"] and latent.get("set_auroc_set"):
+        found["set_auroc"] += f" ({latent['set_auroc_set']})"
+    return {_CARD[column]: text + _against_limit(latent, column, limits) for column, text in found.items() if text}
+
+
+def _against_limit(latent: Mapping[str, Any], column: str, limits: Mapping[str, float]) -> str:
+    """Return the limit of a value, and whether that is exceeded and flagged."""
+    if column not in limits or column not in _FLAG_OF:
+        return ""
+    limit = f", limit {limits[column]:g}"
+    if float(latent[column]) <= limits[column]:
+        return limit
+    if bool(latent.get(_FLAG_OF[column], False)):
+        return f"{limit}: flagged"
+    return f"{limit}: above it, but other photographs of the cells confirm the latent"
 
 
 def short_text(latent: Mapping[str, Any]) -> str:
@@ -70,6 +101,16 @@ def short_text(latent: Mapping[str, Any]) -> str:
         lines.append(f"{latent['dominant_label']}{share}")
     if flags_of(latent):
         lines.append("flags: " + ", ".join(flags_of(latent)))
+    return "\n".join(lines)
+
+
+def set_text(statistics: Mapping[str, Any]) -> str:
+    """Return two to three short lines about a latent on one image set, from `Atlas.statistics_in_set`."""
+    lines = [f"mean {_number(statistics, 'mean_activation')}, on {_share(statistics, 'frequency')} there"]
+    if _defined(statistics, "label_entropy"):
+        lines.append(f"label entropy {statistics['label_entropy']:.2f}")
+    if statistics["label"]:
+        lines.append(f"{statistics['label']} {statistics['n_of_label']} of {statistics['n_labelled']}")
     return "\n".join(lines)
 
 

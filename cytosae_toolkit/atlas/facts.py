@@ -28,18 +28,11 @@ def join_images(
     Raises
     ------
     CytosaeError
-        If there is no image, or an id or an image stands in two of them.
+        If there is no image.
     """
     frame = pd.concat([frame for frame, _ in tables], ignore_index=True)
     if not len(frame):
         raise CytosaeError("None of the images can be read.", "Check the files.")
-    for column, what in (("key", "image"), ("id", "image id")):
-        again = frame.loc[frame[column].duplicated(), "id"]
-        if len(again) and len(tables) > 1:
-            raise CytosaeError(
-                f"{len(again)} images are in the atlas already, such as {again.iloc[0]!r} (the same {what}).",
-                "Leave them out, or build a new atlas of everything.",
-            )
     names = tables[0][1]
     arrays = {name: np.concatenate([arrays[name] for _, arrays in tables if len(arrays[name])]) for name in names}
     return frame, arrays

@@ -149,21 +149,25 @@ class Media:
 
     Parameters
     ----------
-    store : zarr store or Path
-        The atlas folder, or an opened ZIP of it.
+    store : zarr store
+        The opened atlas.
+    path : Path
+        Where it lies, for messages.
     """
 
-    def __init__(self, store: Any) -> None:
-        self._store = store
+    def __init__(self, store: Any, path: Path) -> None:
+        self._store, self._path = store, path
         self._recent_heats: tuple[int, Heats] | None = None
 
     def _array(self, path: str) -> Any:
         import zarr
 
+        from cytosae_toolkit.atlas.storage import CheckedArray
         from cytosae_toolkit.atlas.writing import quiet_zarr
 
         with quiet_zarr():
-            return zarr.open_array(store=self._store, path=f"media/{path}", mode="r", zarr_format=3)
+            array = zarr.open_array(store=self._store, path=f"media/{path}", mode="r", zarr_format=3)
+        return CheckedArray(array, self._path)
 
     @cached_property
     def _by_latent(self) -> dict[str, Any]:

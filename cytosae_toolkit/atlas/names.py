@@ -146,8 +146,9 @@ class Annotations:
         Raises
         ------
         CytosaeError
-            If a latent or the verdict does not exist, nothing is said, a note would stand without a name or a
-            verdict, or the annotations are read-only; then nothing is written.
+            If a latent or the verdict does not exist, nothing is said or nothing is there to take
+            away, a note would stand without a name or a verdict, or the annotations are read-only; then nothing is
+            written.
         """
         if name is None and note is None and verdict is None:
             raise CytosaeError("Nothing is said about the latent.", "Give a name, a note or a verdict.")
@@ -166,6 +167,11 @@ class Annotations:
             self.reload_if_changed()
             current = self.current()
             added = [self._annotation(latent, entry, current.get(latent)) for latent, entry in entries.items()]
+            if added and all(new.empty and new.latent not in current for new in added):
+                raise CytosaeError(
+                    f"Nothing was said about latent {added[0].latent}: there is nothing to take away.",
+                    "Give it a name or a verdict.",
+                )
             change = uuid.uuid4().hex[:16]
             self._append([Line(annotation, change) for annotation in added])
         return added

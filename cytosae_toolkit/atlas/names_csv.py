@@ -41,13 +41,15 @@ class ImportReport:
     ----------
     path : Path
         The CSV.
-    n_rows, n_added, n_cleared, n_unchanged : int
-        Rows of the file; those that said something new; those that took an annotation away; those already there.
+    n_rows, n_added, n_changed, n_cleared, n_unchanged : int
+        Rows of the file; those about latents of which nothing was said; those that said something else than before,
+        or that somebody else says it; those that took an annotation away; those already there.
     """
 
     path: Path
     n_rows: int
     n_added: int
+    n_changed: int
     n_cleared: int
     n_unchanged: int
 
@@ -129,7 +131,9 @@ def import_csv(annotations: Annotations, path: Path, author: str | None = None) 
     new = {latent: entry for latent, entry in entries.items() if _differs(entry, current.get(latent))}
     added = annotations.add_entries(new) if new else []
     n_cleared = sum(annotation.empty for annotation in added)
-    return ImportReport(Path(path), len(entries), len(added) - n_cleared, n_cleared, len(entries) - len(added))
+    n_new = sum(annotation.latent not in current for annotation in added)
+    n_changed = len(added) - n_cleared - n_new
+    return ImportReport(Path(path), len(entries), n_new, n_changed, n_cleared, len(entries) - len(added))
 
 
 def _differs(entry: Entry, before: Annotation | None) -> bool:

@@ -8,7 +8,7 @@ Without patient ids only what is listed in `KEPT_COLUMNS` is kept of the images 
 original ones; image ids become ``image 000000`` … by row; all other columns (paths, content keys, ages …) are left
 out. Paths and sources are taken out of the records of the atlas and its run, and the original ids, patients and groups
 out of texts. The pictures stay, the order of the rows stays, and labels, diseases, data sets and image sets
-keep their names.
+keep their names. ``checksums.json`` records the files as they are in the ZIP.
 """
 
 from __future__ import annotations
@@ -24,6 +24,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cytosae_toolkit.atlas.checksums import (
+    CHECKSUMS,
+    Checksums,
+    checksums_of,
+    checksums_text,
+    read_checksums,
+)
 from cytosae_toolkit.atlas.names import names_path
 from cytosae_toolkit.atlas.part import RUN_FILES
 from cytosae_toolkit.atlas.storage import open_group, open_store, read_element, read_record
@@ -152,9 +159,18 @@ def _without_ids(
     )
     for name, document in documents.items():
         kept[name] = _write(scratch / Path(name).name, json.dumps(_scrub(document, clean), indent=1))
+    if (recorded := read_checksums(atlas_path)) is not None:
+        kept[CHECKSUMS] = _write(scratch / CHECKSUMS, _exchanged(recorded, kept, members))
     if names:
         kept[NAMES] = _write(scratch / NAMES, "".join(_clean_line(line, clean) for line in names))
     return list(kept.items())
+
+
+def _exchanged(recorded: Checksums, kept: dict[str, Path], members: dict[str, Path]) -> str:
+    """Return the record of the files with that of the new ones; what is copied is trusted no more than before."""
+    new = checksums_of((name, file) for name, file in kept.items() if members.get(name) != file)
+    copied = {name: entry for name, entry in recorded.items() if _is_kept(name)}
+    return checksums_text(copied | new)
 
 
 def neutral_table(obs: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:

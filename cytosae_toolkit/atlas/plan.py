@@ -124,6 +124,11 @@ def prepare_images(images: ImageTable, *, set_name: str | None = None, workers: 
     groups, near-duplicates are looked for, which decodes every image once; an image that cannot be decoded is a group
     of its own.
     """
+    return with_sets(with_groups(images, workers=workers), set_name)
+
+
+def with_sets(images: ImageTable, set_name: str | None = None) -> ImageTable:
+    """Return the table with the column `set`; see `prepare_images`."""
     if set_name is None and images.has("dataset"):
         names = images.frame["dataset"]
         sets = names.where(names.notna(), _source_name(images)).astype(str).tolist()
@@ -131,7 +136,7 @@ def prepare_images(images: ImageTable, *, set_name: str | None = None, workers: 
         sets = [set_name or _source_name(images)] * len(images)
     if any(":" in name or "/" in name for name in sets):
         sets = [name.replace(":", "-").replace("/", "-") for name in sets]  # they become names of arrays
-    return with_groups(images, workers=workers).with_column("set", sets)
+    return images.with_column("set", sets)
 
 
 def with_groups(images: ImageTable, *, workers: int | None = None) -> ImageTable:

@@ -26,6 +26,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from cytosae_toolkit.atlas.checksums import write_checksums
 from cytosae_toolkit.atlas.label_statistics import REFERENCES as REFERENCES_OF_ENTROPY
 from cytosae_toolkit.atlas.record import FORMAT, VERSION
 from cytosae_toolkit.atlas.writing import write_anndata
@@ -141,6 +142,7 @@ def import_statistics(folder: Path, out: Path, *, classnames: Path | None = None
             layers={"mean": csr_matrix((0, len(var)), dtype=np.float32)},
             uns_record=_record(folder, tensors, references, len(var)),
         )
+        write_checksums(made)
     return out
 
 

@@ -44,10 +44,15 @@ class QueryError(CytosaeError):
         What it is, as a clause.
     hint : str, optional
         What to do about it.
+
+    Attributes
+    ----------
+    position, problem, advice
+        As above, for those who show the query themselves.
     """
 
     def __init__(self, query: str, position: int, problem: str, hint: str | None = None) -> None:
-        self.position = position
+        self.position, self.problem, self.advice = position, problem, hint
         start = max(0, position - _SHOWN // 2)
         line = re.sub(r"\s", " ", query[start : start + _SHOWN])
         super().__init__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,17 @@ from numpy.typing import NDArray
 from cytosae_toolkit.atlas.media import Media
 from cytosae_toolkit.atlas.names import Annotations, names_path
 from cytosae_toolkit.atlas.pictures import decode_picture, picture_boxes
-from cytosae_toolkit.atlas.storage import damaged, open_group, open_store, read_element, read_record, run_folder
+from cytosae_toolkit.atlas.sampling import evenly
+from cytosae_toolkit.atlas.statistics import SET_STATISTICS
+from cytosae_toolkit.atlas.storage import (
+    CheckedArray,
+    damaged,
+    open_group,
+    open_store,
+    read_element,
+    read_record,
+    run_folder,
+)
 from cytosae_toolkit.errors import CytosaeError, nearest
 
 if TYPE_CHECKING:
@@ -89,7 +100,7 @@ class Atlas:
         self._store = open_store(self.path)
         self._group = open_group(self._store, self.path)
         self.record: dict[str, Any] = read_record(self._group, self.path)
-        self.media = Media(self._store)
+        self.media = Media(self._store, self.path)
 
     def __repr__(self) -> str:
         """Show path and size."""
@@ -178,6 +189,20 @@ class Atlas:
             )
         return int(latent)
 
+    def check_row(self, row: int) -> int:
+        """Return the row of an image if it exists.
+
+        Raises
+        ------
+        CytosaeError
+            If it does not.
+        """
+        if not 0 <= row < self.n_images:
+            raise CytosaeError(
+                f"There is no image {row}: this atlas has {self.n_images}.", f"Choose 0 to {self.n_images - 1}."
+            )
+        return int(row)
+
     def check_set(self, name: str) -> str:
         """Return the name of an image set if there is one.
 
@@ -190,7 +215,9 @@ class Atlas:
             raise CytosaeError(f"The atlas has no image set {name!r}.", nearest(name, self.sets))
         return name
 
-    def references(self, latent: int, *, set: str | None = None, kind: str = "top") -> list[Reference]:
+    def references(
+        self, latent: int, *, set: str | None = None, kind: str = "top", limit: int | None = None
+    ) -> list[Reference]:
         """Return the images that show a latent.
 
         Parameters
@@ -202,6 +229,8 @@ class Atlas:
         kind : str
             ``"top"``: the best, best first, one per group. ``"typical"``: random images from each quartile of
             activation, weakest first. ``"miss"``: images of its dominant label on which it is silent.
+        limit : int, optional
+            How many at most; of typical images equally many of each quartile, the strongest quartile served first.
 
         Raises
         ------
@@ -217,6 +246,9 @@ class Atlas:
             return []
         rows, peaks = self._chosen(latent, kind, set)
         slots = np.flatnonzero(rows >= 0)
+        if kind == "typical" and limit is not None:
+            slots = slots[evenly(slots * 4 // len(rows), limit)]
+        slots = slots[:limit]
         values = self._values(latent, rows[slots])
         quartiles = [slot * 4 // len(rows) if kind == "typical" else None for slot in slots.tolist()]
         return [
@@ -225,6 +257,23 @@ class Atlas:
                 rows[slots].tolist(), values, peaks[slots].tolist(), quartiles, strict=True
             )
         ]
+
+    def statistics_in_set(self, latent: int, set: str) -> dict[str, Any]:
+        """Return what is known of a latent on the images of one set alone, by name.
+
+        ``mean_activation``, ``frequency``, ``density``, ``max_activation``, ``label_entropy``; and of its references
+        there ``n_labelled``, the commonest ``label`` (of equals that of the better references), and ``n_of_label``.
+
+        Raises
+        ------
+        CytosaeError
+            If there is no such latent or set.
+        """
+        values = self.lazy(f"varm/stats:{self.check_set(set)}")[self.check_latent(latent)]
+        labels = [reference.label for reference in self.references(latent, set=set) if reference.label]
+        label, n_of_label = Counter(labels).most_common(1)[0] if labels else ("", 0)
+        found = dict(zip(SET_STATISTICS, np.asarray(values).tolist(), strict=True))
+        return found | {"n_labelled": len(labels), "label": label, "n_of_label": n_of_label}
 
     def _chosen(self, latent: int, kind: str, set: str | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         suffix = "" if set is None else f":{self.check_set(set)}"
@@ -237,7 +286,7 @@ class Atlas:
     def _varm_row(self, name: str, latent: int) -> NDArray[np.int64]:
         if name not in self._varm:
             try:
-                self._varm[name] = self._group[f"varm/{name}"]
+                self._varm[name] = CheckedArray(self._group[f"varm/{name}"], self.path)
             except KeyError as error:
                 raise damaged(self.path, error) from error
         return np.asarray(self._varm[name][latent], dtype=np.int64)
@@ -284,7 +333,7 @@ class Atlas:
         Kept for the references and typical images of a latent; zeros where the latent is silent on the image;
         None for other images (ask an `Explorer`).
         """
-        heats = self.media.heats_of(self.check_latent(latent))
+        heats, row = self.media.heats_of(self.check_latent(latent)), self.check_row(row)
         places = np.flatnonzero(heats.rows == row)
         if not len(places):
             return None if row in self.column(latent)[0] else np.zeros(self.grid, dtype=np.float32)
@@ -297,6 +346,7 @@ class Atlas:
         """Return an image as the backbone saw it, uint8 [h, w, 3], patches being a regular grid over it."""
         if not self.has_images:
             return None
+        row = self.check_row(row)
         return decode_picture(self.media.picture_bytes(row, row + 1)[1])
 
     def patch_boxes(self) -> NDArray[np.float64]:
@@ -332,7 +382,7 @@ class Atlas:
         """
         from scipy import sparse
 
-        matrix, indptr = self._group[name], self._indptr(name)
+        matrix, indptr = {part: self.lazy(f"{name}/{part}") for part in ("data", "indices")}, self._indptr(name)
         chosen = np.asarray(rows, dtype=np.int64)
         runs = np.split(chosen, np.flatnonzero(np.diff(chosen) != 1) + 1) if len(chosen) else []
         spans = [(int(indptr[run[0]]), int(indptr[run[-1] + 1])) for run in runs]
@@ -344,7 +394,7 @@ class Atlas:
 
     def _indptr(self, name: str) -> NDArray[np.int64]:
         if name not in self._indptrs:
-            self._indptrs[name] = np.asarray(self._group[f"{name}/indptr"][:])
+            self._indptrs[name] = np.asarray(self.lazy(f"{name}/indptr")[:])
         return self._indptrs[name]
 
     @cached_property
@@ -353,7 +403,7 @@ class Atlas:
 
     def lazy(self, name: str) -> Any:
         """Return a dense array of the AnnData as a Zarr array, such as ``obsm/cls``; nothing is read."""
-        return self._group[name]
+        return CheckedArray(self._group[name], self.path)
 
     def embedding(self, name: str) -> NDArray[np.float32]:
         """Return ``obsm[name]``: ``"cls"``, ``"mean_patch"`` or ``"colour"``, float32 [n_images, …]."""
@@ -367,7 +417,16 @@ class Atlas:
         """Return where the file of an image should be; it may be gone, or unknown to an atlas without patient ids."""
         if "path" not in self.images.columns:
             return self.path.parent / "unknown"
-        return self.path.parent / str(self.images["path"].iloc[row])
+        return self.path.parent / str(self.images["path"].iloc[self.check_row(row)])
+
+    def file_name(self, row: int) -> str:
+        """Return the name of the file of an image without its folder, ``""`` where it is not known."""
+        path = str(self._paths[self.check_row(row)])
+        return path.replace("\\", "/").rpartition("/")[2]
+
+    @cached_property
+    def _paths(self) -> NDArray[np.object_]:
+        return self._text_column("path")
 
     @cached_property
     def run(self) -> Run:

@@ -22,7 +22,11 @@ FAR = 3.0
 MEANS = 3
 """The first of the colour moments are the mean red, green and blue."""
 MIN_IMAGES = 10
-"""With fewer images a regression or correlation is undefined."""
+"""With fewer images a correlation is undefined."""
+MIN_COLOUR_IMAGES = 60
+"""With fewer images R² is undefined: eighteen features then explain more than 0.25 of chance too often."""
+MIN_OF_LABEL = 10
+"""Labels with fewer images are left out: differences from the mean of a few add up to 0 and predict each other."""
 NO_VARIANCE = 1e-12
 """Share of Σ m² below which the variance of m counts as none."""
 
@@ -39,16 +43,18 @@ def colour_r2(columns: Columns, facts: ImageFacts) -> NDArray[np.float64]:
     Parameters
     ----------
     columns, facts : Columns, ImageFacts
-        Values and images; images of unknown colour are left out, and groups without a label where others have one.
+        Values and images; images of unknown colour are left out, groups without a label where others have one, and
+        labels with fewer than `MIN_OF_LABEL` images.
 
     Returns
     -------
     float64 array [n_latents]
-        Clipped at 0 (worse than the mean); NaN with fewer than `MIN_IMAGES` images, or no variance.
+        Clipped at 0 (worse than the mean); NaN with fewer than `MIN_COLOUR_IMAGES` images, or no variance.
     """
     stratum = facts.strata
     rows = np.flatnonzero((stratum >= 0) & np.isfinite(facts.colour).all(axis=1))
-    if len(rows) < MIN_IMAGES:
+    rows = rows[np.bincount(stratum[rows])[stratum[rows]] >= MIN_OF_LABEL] if len(rows) else rows
+    if len(rows) < MIN_COLOUR_IMAGES:
         return np.full(columns.n_latents, np.nan)
     moments = facts.colour[rows] if facts.labelled else facts.colour[rows, :MEANS]
     x = _features(moments.astype(np.float64), stratum[rows])

@@ -170,3 +170,22 @@ def _first_free(latent: NDArray[np.int64], place: NDArray[np.int64], n_latents: 
     before = place - rank_within(latent)
     counts = [np.bincount(latent[before <= t], minlength=n_latents) + t for t in range(NEAR_MISSES)]
     return np.stack(counts, axis=1)
+
+
+def evenly(quartiles: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
+    """Choose equally many of each quartile, as far as there are; what is left over goes to the strongest first.
+
+    Parameters
+    ----------
+    quartiles : int64 array [n]
+        0 (weakest) to 3, ascending.
+    limit : int
+        How many at most.
+
+    Returns
+    -------
+    int64 array
+        Positions of the chosen, ascending.
+    """
+    turn = rank_within(quartiles)
+    return np.sort(np.lexsort((-quartiles, turn))[:limit])

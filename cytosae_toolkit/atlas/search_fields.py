@@ -38,7 +38,10 @@ ALIASES = {
 }
 """Short name → numeric column."""
 FLAGS = {"colour": "flag_colour", "position": "flag_position", "set": "flag_set", "few-cells": "flag_few_cells"}
-LABEL_COLUMNS = ("dominant_label", "best_label")
+TEXT_ALIASES = {"label": "dominant_label", "best": "best_label"}
+"""Short name → text column."""
+FREE_TEXT = ("name", "note", "dominant_label")
+"""Where words are looked for; not in the best label, which is the commonest one for a latent active everywhere."""
 SET_PREFIX = "mean_activation:"
 """Columns with this prefix and the name of an image set hold the mean activation on it."""
 
@@ -103,12 +106,11 @@ class Fields:
         return [c for c in self.latents.columns if pd.api.types.is_bool_dtype(self.latents[c])]
 
     @cached_property
-    def text_columns(self) -> dict[str, tuple[str, ...]]:
-        """Every name of a text field → columns in any of which a text may stand."""
+    def text_columns(self) -> dict[str, str]:
+        """Every name of a text field → column, short names first."""
         numbers = set(self.numeric_columns.values()) | set(self.bool_columns)
         own = [c for c in self.latents.columns if c not in numbers and ":" not in c]
-        labels = tuple(c for c in LABEL_COLUMNS if c in own)
-        return ({"label": labels} if labels else {}) | {c: (c,) for c in own}
+        return {name: c for name, c in TEXT_ALIASES.items() if c in own} | {c: c for c in own}
 
     @cached_property
     def sets(self) -> list[str]:
@@ -123,8 +125,13 @@ class Fields:
 
     def text(self, column: str) -> TextColumn | None:
         """Return a text column, None where the table lacks it."""
-        if column not in self.latents.columns:
-            return None
+        return self._text(column) if column in self.latents.columns else None
+
+    def text_field(self, name: str) -> TextColumn:
+        """Return the column of a text field."""
+        return self._text(self.text_columns[name])
+
+    def _text(self, column: str) -> TextColumn:
         if column not in self._texts:
             self._texts[column] = TextColumn(self.latents[column])
         return self._texts[column]
@@ -151,12 +158,12 @@ class Fields:
         return np.asarray(np.logical_or.reduce([self.flag(column) for column in FLAGS.values()]))
 
     def labels(self) -> list[str]:
-        """Return all labels, in alphabetical order."""
-        found: set[str] = set()
-        for column in LABEL_COLUMNS:
-            if column in self.latents.columns:
-                found |= {str(value) for value in self.latents[column].dropna().unique()}
-        return sorted(found - {""})
+        """Return all dominant labels, in alphabetical order."""
+        return self.values("label") if "label" in self.text_columns else []
+
+    def values(self, name: str) -> list[str]:
+        """Return what stands in a text field, in alphabetical order."""
+        return sorted({str(value) for value in self.latents[self.text_columns[name]].dropna().unique()} - {""})
 
 
 def _is_number(column: pd.Series) -> bool:

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from cytosae_toolkit.atlas.names_file import VERDICTS
 from cytosae_toolkit.atlas.query import And, Field, Latents, Node, Not, Or, QueryError, Words, nodes, parse, texts_of
-from cytosae_toolkit.atlas.search_fields import FLAGS, LABEL_COLUMNS, SET_PREFIX, Fields
+from cytosae_toolkit.atlas.search_fields import FLAGS, FREE_TEXT, SET_PREFIX, TEXT_ALIASES, Fields
+from cytosae_toolkit.atlas.search_hints import hint_of
 from cytosae_toolkit.errors import CytosaeError, nearest
 
 Mask = NDArray[np.bool_]
@@ -29,7 +30,6 @@ _COMPARE: dict[str, Callable[[Any, float], Any]] = {
 }  # fmt: skip
 _YES, _NO = ("yes", "true", "1"), ("no", "false", "0")
 _ASCENDING = ("label_entropy", "latent")
-_FREE_TEXT = ("name", "note", *LABEL_COLUMNS)
 
 
 def search(
@@ -62,22 +62,25 @@ def search(
     -------
     pandas.DataFrame
         The rows, best first. ``attrs["n_matches"]`` is how many match and are not hidden, ``attrs["n_hidden"]`` how
-        many match and are hidden.
+        many match and are hidden, ``attrs["hint"]`` what may have been meant where none matches, else "".
 
     Raises
     ------
     QueryError
         If the query cannot be understood; it says where and why.
     CytosaeError
-        If `sort` is no column.
+        If `sort` is no column, or a latent is asked for by a number that does not exist.
     """
     fields, tree = Fields(latents), parse(query)
-    matches = _Evaluation(fields, query).mask(tree)
+    evaluation = _Evaluation(fields, query)
+    matches = evaluation.mask(tree)
     shown = matches if hidden or _mentions_flags(tree) else matches & ~fields.flagged
     rows = np.flatnonzero(shown)
     order = _relevance(fields, tree, rows) if sort is None else _by_column(fields, sort, descending, rows)
     found = latents.iloc[rows[order][:limit]].copy()
-    found.attrs = {"n_matches": len(rows), "n_hidden": int(matches.sum()) - len(rows)}
+    found.attrs = {"n_matches": len(rows), "n_hidden": int(matches.sum()) - len(rows), "hint": ""}
+    if not matches.any():
+        found.attrs["hint"] = hint_of(tree, fields, evaluation.mask)
     return found
 
 
@@ -103,7 +106,7 @@ class _Evaluation:
             case Not(part):
                 return ~self.mask(part)
             case Latents(numbers):
-                return np.isin(self.fields.numbers, numbers)
+                return self._latents(numbers)
             case Words(text):
                 return contains_words(self.fields, text)
             case Field():
@@ -114,6 +117,14 @@ class _Evaluation:
         for part in parts:
             found = function(found, self.mask(part))
         return found
+
+    def _latents(self, numbers: tuple[int, ...]) -> Mask:
+        known = self.fields.numbers
+        unknown = sorted(set(numbers) - set(known.tolist()))
+        if unknown:
+            hint = f"Choose {known.min()} to {known.max()}." if len(known) else None
+            raise CytosaeError(f"There is no latent {unknown[0]} among these {len(known)}.", hint)
+        return np.isin(known, numbers)
 
     def _field(self, field: Field) -> Mask:
         special = {"named": self._named, "flag": self._flag, "set": self._set}
@@ -128,7 +139,7 @@ class _Evaluation:
             return np.asarray(self.fields.flag(field.name) == self._yes(field))
         if field.name in self.fields.text_columns:
             return self._text(field)
-        if field.name == "label":
+        if field.name in TEXT_ALIASES:
             raise self._error(field, "these images have no labels", "Leave the term out.")
         raise self._error(
             field,
@@ -200,13 +211,9 @@ class _Evaluation:
             self._check_verdicts(field)
         wanted = ["" if _means_empty(field, value) else value.casefold() for value in field.values]
         exact = field.operator != ":"
-        found = np.zeros(len(self.fields), dtype=bool)
-        for name in self.fields.text_columns[field.name]:
-            column = self.fields.text(name)
-            if column is not None:
-                found |= column.where(
-                    lambda text: any(text == value if exact or not value else value in text for value in wanted)
-                )
+        found = self.fields.text_field(field.name).where(
+            lambda text: any(text == value if exact or not value else value in text for value in wanted)
+        )
         return ~found if field.operator == "!=" else found
 
     def _check_verdicts(self, field: Field) -> None:
@@ -223,7 +230,7 @@ def contains_words(fields: Fields, text: str) -> Mask:
     """Return which latents have a text in their name, note or labels, bool [n]."""
     wanted = [" ".join(text.casefold().split())]
     found = np.zeros(len(fields), dtype=bool)
-    for name in _FREE_TEXT:
+    for name in FREE_TEXT:
         column = fields.text(name)
         if column is not None:
             found |= column.contains(wanted)
@@ -272,7 +279,7 @@ def _sort_keys(fields: Fields, sort: str, rows: NDArray[np.intp]) -> tuple[NDArr
         missing = np.isnan(values)
         return np.where(missing, 0.0, values), missing, column in _ASCENDING
     if name in fields.text_columns:
-        texts = fields.latents[fields.text_columns[name][0]].iloc[rows].astype("object").fillna("")
+        texts = fields.latents[fields.text_columns[name]].iloc[rows].astype("object").fillna("")
         folded = texts.map(lambda text: str(text).casefold())
         ranks = np.unique(folded.to_numpy(dtype=str), return_inverse=True)[1] if len(rows) else np.zeros(0)
         return ranks, (folded == "").to_numpy(), True

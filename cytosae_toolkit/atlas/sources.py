@@ -95,7 +95,7 @@ class PartSource:
     def _joined(self, name: str) -> NDArray[Any]:
         arrays = [BlockFile(path).image_array(name) for path in self._paths]
         filled = [array for array in arrays if len(array)]
-        return np.concatenate(filled) if filled else arrays[0]
+        return np.concatenate(filled) if filled else np.zeros(0, dtype=np.float32)
 
     def latent_counts(self) -> NDArray[np.int64]:
         """Return the number of images on which each latent is active."""

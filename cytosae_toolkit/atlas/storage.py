@@ -33,7 +33,7 @@ def open_store(path: Path) -> Any:
     Returns
     -------
     zarr.abc.store.Store
-        Read-only.
+        Read-only; a chunk that is gone is an error.
 
     Raises
     ------
@@ -42,11 +42,13 @@ def open_store(path: Path) -> Any:
     """
     from zarr.storage import LocalStore, ZipStore
 
+    from cytosae_toolkit.atlas.whole_store import WholeStore
+
     restore_replaced(path)
     if path.is_dir():
         if not (path / "zarr.json").is_file():
             raise CytosaeError(f"{path} is not an atlas, or only half of one.", "Name one made by `atlas build`.")
-        return LocalStore(path, read_only=True)
+        return WholeStore(LocalStore(path, read_only=True), path)
     if not path.exists():
         raise CytosaeError(f"The atlas {path} does not exist.")
     if not zipfile.is_zipfile(path):
@@ -55,7 +57,7 @@ def open_store(path: Path) -> Any:
         )
     store = ZipStore(path, mode="r", read_only=True)
     store._sync_open()
-    return store
+    return WholeStore(store, path)
 
 
 def open_group(store: Any, path: Path) -> Any:
@@ -80,6 +82,8 @@ def read_record(group: Any, path: Path) -> dict[str, Any]:
     try:
         with quiet_zarr():
             text = group[f"uns/{RECORD_KEY}/record"][()]
+    except CytosaeError:
+        raise
     except KeyError:
         raise CytosaeError(f"{path} is not an atlas of cytosae-toolkit.", "Name one made by `atlas build`.") from None
     except Exception as error:
@@ -99,6 +103,8 @@ def read_element(group: Any, name: str, path: Path) -> Any:
     try:
         with quiet_zarr():
             return _read(group[name])
+    except CytosaeError:
+        raise
     except Exception as error:
         raise damaged(path, error) from error
 
@@ -132,6 +138,44 @@ def _read_table(node: Any) -> pd.DataFrame:
     index = node.attrs["_index"]
     columns = {name: _read(node[name]) for name in node.attrs["column-order"]}
     return pd.DataFrame(columns, index=pd.Index(_read(node[index]), name=None if index == "_index" else index))
+
+
+class CheckedArray:
+    """A Zarr array whose damaged chunks are a sentence for the user; everything else is that of the array.
+
+    Parameters
+    ----------
+    array : zarr.Array
+        What is read.
+    path : Path
+        The atlas, for messages.
+    """
+
+    def __init__(self, array: Any, path: Path) -> None:
+        self._array, self._path = array, path
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an attribute of the array, such as its shape."""
+        return getattr(self._array, name)
+
+    def __len__(self) -> int:
+        """Return the length of the first axis."""
+        return int(self._array.shape[0])
+
+    def __getitem__(self, selection: Any) -> Any:
+        """Read a part of the array.
+
+        Raises
+        ------
+        CytosaeError
+            If a chunk is missing or cannot be decoded.
+        """
+        try:
+            return self._array[selection]
+        except (CytosaeError, IndexError):
+            raise
+        except Exception as error:  # codecs raise anything
+            raise damaged(self._path, error) from error
 
 
 def damaged(path: Path, error: Exception) -> CytosaeError:

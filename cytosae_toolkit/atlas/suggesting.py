@@ -69,12 +69,10 @@ def _values(fields: Fields, name: str) -> list[str]:
         return [*VERDICTS, "none"]
     if name == "set":
         return fields.sets
-    if name == "label":
-        return fields.labels()
     if name == "name":
         return _used_names(fields)
     if name in fields.text_columns:
-        return sorted({str(value) for value in fields.latents[name].dropna().unique()} - {""})
+        return fields.values(name)
     return ["yes", "no"] if name in fields.bool_columns else []
 
 

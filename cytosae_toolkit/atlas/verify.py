@@ -6,26 +6,31 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from cytosae_toolkit.atlas.checksums import file_problems, read_checksums
 from cytosae_toolkit.atlas.reading import Atlas
 from cytosae_toolkit.atlas.record import sae_fingerprint
 from cytosae_toolkit.errors import CytosaeError
 
 ROWS = 4096
+SHOWN = 20
+"""Files that are named."""
 
 
 def verify_atlas(atlas: Atlas) -> list[str]:
     """Return what is wrong with an atlas, a sentence each; none if it is whole.
 
-    Compares the SAE that it carries with the recorded fingerprint, the values image by image with the values latent by
-    latent and with the statistics, and decodes every picture.
+    Compares every file with the size and hash recorded when it was written, the SAE that it carries with
+    the recorded fingerprint, the values image by image with the values latent by latent and with the statistics, and
+    decodes every picture.
     """
     return list(_problems(atlas))
 
 
 def _problems(atlas: Atlas) -> Iterator[str]:
-    if not atlas.has_images:
-        return
     try:
+        yield from _file_problems(atlas)
+        if not atlas.has_images:
+            return
         if sae_fingerprint(atlas.run) != atlas.record["sae_fingerprint"]:
             yield "The SAE that it carries is not the one that it describes."
         yield from _value_problems(atlas)
@@ -34,6 +39,17 @@ def _problems(atlas: Atlas) -> Iterator[str]:
         yield str(error)
     except Exception as error:  # Zarr and its codecs raise anything on damaged chunks
         yield f"Something in it cannot be read: {type(error).__name__}: {error}."
+
+
+def _file_problems(atlas: Atlas) -> list[str]:
+    found = file_problems(atlas.path)
+    more = [f"The same holds for {len(found) - SHOWN:,} more files."] if len(found) > SHOWN else []
+    return found[:SHOWN] + more
+
+
+def files_recorded(atlas: Atlas) -> bool:
+    """Return whether an atlas records its files; in an older one a file that is gone may go unseen."""
+    return read_checksums(atlas.path) is not None
 
 
 def _value_problems(atlas: Atlas) -> Iterator[str]:

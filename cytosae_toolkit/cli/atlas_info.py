@@ -71,12 +71,14 @@ def describe(atlas: Atlas) -> dict[str, Any]:
 def lines(found: dict[str, Any]) -> list[str]:
     """Return the description as lines for people."""
     fired = "" if found["n_fired"] is None else f", {found['n_fired']:,} of them active on at least one image"
-    out = [f"{found['atlas']}: {found['d_sae']:,} latents{fired}; {found['n_images']:,} images"]
+    images = f"{found['n_images']:,} images" if found["n_images"] else "no images"
+    out = [f"{found['atlas']}: {found['d_sae']:,} latents{fired}; {images}"]
     for entry in found["sets"]:
         groups = f" of {entry['n_groups']:,} cells" if "n_groups" in entry else ""
         share = entry.get("unlike_share")
         unlike = f", {100 * share:.0f} % unlike the training images" if share else ""
-        out.append(f"  {entry['name']}: {entry['n_images']:,} images{groups}{unlike}")
+        images = "published statistics" if entry["n_images"] is None else f"{entry['n_images']:,} images"
+        out.append(f"  {entry['name']}: {images}{groups}{unlike}")
     if found["labels"]:
         out.append(f"labels: {', '.join(found['labels'])}")
     above = ", ".join(f"> {limit}: {count:,}" for limit, count in found["above"].items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,6 +66,12 @@ def _latents_and_name(atlas: Atlas, words: list[str], query: str | None) -> tupl
         latents = [int(latent) for latent in atlas.search(query, limit=None).index]
         if not latents:
             raise CytosaeError(f"The search {query!r} finds no latent.", "Try it with: atlas search A QUERY.")
+    if len(words) > 1 and query is None and words[0].removeprefix("#").isdecimal():
+        numbers = [str(latents[0]), *takewhile(str.isdecimal, (word.removeprefix("#") for word in words))]
+        raise CytosaeError(
+            "Several latents are written with commas and without spaces.",
+            f"Write: atlas name A {','.join(numbers)} NAME.",
+        )
     if len(words) > 1:
         raise CytosaeError(f"{' '.join(words)!r} is more than one word.", "Put the name in quotes.")
     return latents, words[0] if words else None
@@ -124,7 +131,10 @@ def names(
         if json:
             print_json(report)
             return
-        say(f"{report.n_rows} rows: {report.n_added} new, {report.n_cleared} cleared, {report.n_unchanged} as before.")
+        say(
+            f"{report.n_rows} rows: {report.n_added} new, {report.n_changed} changed, {report.n_cleared} cleared, "
+            f"{report.n_unchanged} as before."
+        )
     else:
         _list(annotations, json)
 

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cytosae_toolkit.cli.common import DebugOption, ForceOption, JsonOption, QuietOption, note, print_json, say
+from cytosae_toolkit.cli.common import (
+    DebugOption,
+    ForceOption,
+    JsonOption,
+    QuietOption,
+    latent_number,
+    note,
+    print_json,
+    say,
+)
 
 if TYPE_CHECKING:
     from cytosae_toolkit.atlas.reading import Atlas, Reference
@@ -23,7 +32,9 @@ def register(atlas_app: typer.Typer) -> None:
 
 def show(
     atlas: Annotated[Path, typer.Argument(metavar="A", help="Atlas.")],
-    latents: Annotated[list[str], typer.Argument(metavar="LATENT…", help="Numbers of latents, from 0; #12 is 12.")],
+    latents: Annotated[
+        list[str], typer.Argument(metavar="LATENT…", help="Numbers of latents, counted from 0: 12 or #12.")
+    ],
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Best references of this image set; repeatable.")
     ] = None,
@@ -46,7 +57,7 @@ def show(
     if out is not None:
         check_figure_path(out, force=force)
     opened = open_atlas(atlas)
-    numbers = [opened.check_latent(_number(text)) for text in latents]
+    numbers = [opened.check_latent(latent_number(text)) for text in latents]
     kinds, sets = kind or ["top"], opened.sets if per_set else [opened.check_set(name) for name in set_ or []]
     files = _draw(opened, numbers, kinds, sets, limit, out) if out is not None else []
     found = [(latent, _references(opened, latent, kinds, sets, limit)) for latent in numbers]
@@ -59,21 +70,12 @@ def show(
         note("Wrote " + ", ".join(str(file) for file in files))
 
 
-def _number(text: str) -> int:
-    from cytosae_toolkit.errors import CytosaeError
-
-    digits = text.removeprefix("#")
-    if not (digits.isascii() and digits.isdigit()):
-        raise CytosaeError(f"{text!r} is not the number of a latent.", "Find latents with: atlas search A QUERY.")
-    return int(digits)
-
-
 def _references(atlas: Atlas, latent: int, kinds: list[str], sets: list[str], limit: int) -> dict[str, list[Reference]]:
     """Return the references of a latent under the heading of their kind and set."""
     from cytosae_toolkit.figures.montage import kinds_and_sets
 
     return {
-        kind if name is None else f"{kind}, {name}": atlas.references(latent, kind=kind, set=name)[:limit]
+        kind if name is None else f"{kind}, {name}": atlas.references(latent, kind=kind, set=name, limit=limit)
         for kind, name in kinds_and_sets(kinds, sets)
     }
 
@@ -88,28 +90,42 @@ def _draw(atlas: Atlas, latents: list[int], kinds: list[str], sets: list[str], l
 
 
 def _document(atlas: Atlas, latent: int, references: dict[str, list[Reference]]) -> dict[str, Any]:
-    return {"latent": latent, **dict(atlas.latents.loc[latent]), "references": references}
+    return {
+        "latent": latent,
+        **dict(atlas.latents.loc[latent]),
+        "references": {
+            heading: [vars(reference) | {"file": atlas.file_name(reference.row)} for reference in found]
+            for heading, found in references.items()
+        },
+    }
 
 
 def _say_latent(atlas: Atlas, latent: int, references: dict[str, list[Reference]]) -> None:
     from cytosae_toolkit.atlas.describing import control_card, flags_of, statistics_of
 
-    row = dict(atlas.latents.loc[latent])
+    row, limits = dict(atlas.latents.loc[latent]), atlas.record.get("flag_limits") or {}
     verdict = f" ({row['verdict']})" if row["verdict"] else ""
     say(f"latent {latent}" + (f": {row['name']}{verdict}" if row["name"] else verdict))
     if row["note"]:
         say(f"  {row['note']}")
-    for heading, values in (("", statistics_of(row)), ("control card", control_card(row))):
+    for heading, values in (("", statistics_of(row)), ("control card", control_card(row, limits))):
         if heading and values:
             say(f"  {heading}; flags: {', '.join(flags_of(row)) or 'none'}")
         for name, text in values.items():
             say(f"  {'  ' if heading else ''}{name:<{42 if heading else 44}} {text}")
     for heading, found in references.items():
         if found:
-            say(f"  images ({heading})")
+            say(f"  images ({heading}{_own_share(atlas, latent, heading)})")
         for reference in found:
             say(f"    {_line(atlas, reference)}")
     say("")
+
+
+def _own_share(atlas: Atlas, latent: int, heading: str) -> str:
+    """Return what the references of one set are, for the heading ``top, SET``."""
+    name = heading.partition(", ")[2]
+    known = atlas.statistics_in_set(latent, name) if name else {}
+    return f"; {known['label']} {known['n_of_label']} of {known['n_labelled']}" if known.get("label") else ""
 
 
 def _line(atlas: Atlas, reference: Reference) -> str:
@@ -117,4 +133,5 @@ def _line(atlas: Atlas, reference: Reference) -> str:
     where = f"patch {reference.peak // columns},{reference.peak % columns}" if reference.peak >= 0 else ""
     quartile = "" if reference.quartile is None else f"quartile {reference.quartile + 1}"
     facts = (reference.label, reference.patient and f"patient {reference.patient}", reference.set, where, quartile)
-    return f"{reference.value:<10.4g} {reference.id}  " + "  ".join(fact for fact in facts if fact)
+    file = atlas.file_name(reference.row) or reference.id
+    return f"{reference.value:<10.4g} {file}  " + "  ".join(fact for fact in facts if fact)

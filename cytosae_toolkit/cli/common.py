@@ -92,6 +92,20 @@ def parse_pairs(pairs: Sequence[str] | None, flag: str) -> dict[str, str]:
     return found
 
 
+def latent_number(text: str) -> int:
+    """Read the number of a latent, ``12`` or ``#12``.
+
+    Raises
+    ------
+    CytosaeError
+        If it is no number.
+    """
+    digits = text.strip().removeprefix("#")
+    if not (digits.isascii() and digits.isdecimal()):
+        raise CytosaeError(f"{text!r} is not the number of a latent.", "Find latents with: atlas search A QUERY.")
+    return int(digits)
+
+
 def print_json(value: Any) -> None:
     """Print one JSON document on stdout: NaN and infinity as null, arrays as lists, paths as text."""
     sys.stdout.write(json.dumps(to_json(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n")

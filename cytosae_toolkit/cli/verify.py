@@ -10,6 +10,11 @@ import typer
 from cytosae_toolkit.cli.common import DebugOption, JsonOption, print_json, say
 from cytosae_toolkit.errors import CytosaeError
 
+UNRECORDED = (
+    "The values of the atlas {path} agree with each other; its files were not recorded when it was written, so that "
+    "a missing or changed one may go unseen."
+)
+
 
 def register(app: typer.Typer) -> None:
     """Add ``verify`` to the program."""
@@ -24,20 +29,21 @@ def verify(
     debug: DebugOption = False,
 ) -> None:
     """Check a run, a token store, an atlas or barcodes against its fingerprints; exit code 2 if something is wrong."""
-    kind, problems = examine(path)
+    kind, problems, remark = examine(path)
     if json:
-        print_json({"path": path, "kind": kind, "problems": problems})
+        print_json({"path": path, "kind": kind, "problems": problems, "remark": remark})
     elif not problems:
-        say(f"The {kind} {path} is whole.")
+        say(remark or f"The {kind} {path} is whole.")
     if problems:
         if not json:
             for problem in problems:
                 say(f"- {problem}")
-        raise CytosaeError(f"The {kind} {path} is damaged: {len(problems)} problems found.", "Make it again.")
+        count = "1 problem was" if len(problems) == 1 else f"{len(problems)} problems were"
+        raise CytosaeError(f"The {kind} {path} is damaged: {count} found.", "Make it again.")
 
 
-def examine(path: Path) -> tuple[str, list[str]]:
-    """Return what a path is, and what is wrong with it.
+def examine(path: Path) -> tuple[str, list[str], str]:
+    """Return what a path is, what is wrong with it, and what could not be checked.
 
     Raises
     ------
@@ -45,7 +51,7 @@ def examine(path: Path) -> tuple[str, list[str]]:
         If it is nothing of this program.
     """
     from cytosae_toolkit.atlas.reading import open_atlas
-    from cytosae_toolkit.atlas.verify import verify_atlas
+    from cytosae_toolkit.atlas.verify import files_recorded, verify_atlas
     from cytosae_toolkit.tokens import is_token_store, verify_store
     from cytosae_toolkit.training.run import is_run, load_run
 
@@ -53,14 +59,15 @@ def examine(path: Path) -> tuple[str, list[str]]:
         try:
             sae = load_run(path).sae
         except CytosaeError as error:
-            return "run", [str(error)]
+            return "run", [str(error)], ""
         broken = [name for name, tensor in sae.state_dict().items() if not bool(tensor.isfinite().all())]
-        return "run", [f"{name} holds NaN or infinite numbers." for name in broken]
+        return "run", [f"{name} holds NaN or infinite numbers." for name in broken], ""
     if is_token_store(path):
-        return "token store", list(verify_store(path).problems)
+        return "token store", list(verify_store(path).problems), ""
     if path.suffix.lower() == ".h5ad":
-        return "barcodes file", _barcode_problems(path)
-    return "atlas", verify_atlas(open_atlas(path))
+        return "barcodes file", _barcode_problems(path), ""
+    atlas = open_atlas(path)
+    return "atlas", verify_atlas(atlas), "" if files_recorded(atlas) else UNRECORDED.format(path=path)
 
 
 def _barcode_problems(path: Path) -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +26,7 @@ COLORS_OF_ENTROPY = "viridis"
 
 UNDEFINED = "0.65"
 MOST_NAMES = 12
-"""Concepts labelled in a panel; the most active first."""
+"""Names written in a panel; those of the most active latents first."""
 
 _NUMBERS = ("mean_activation", "frequency", "label_entropy", "published_entropy", "name")
 
@@ -199,13 +201,20 @@ def _mark_thresholds(axes: Sequence[Axes], thresholds: Sequence[float]) -> None:
 
 
 def _label_names(axis: Axes, panel: Panel) -> None:
-    """Ring and name the concepts; the most active, if they are many."""
+    """Ring the latents that have a name, and write each name once, at the most active latent that has it."""
     if "name" not in panel.latents:
         return
-    named = panel.latents[panel.latents["name"].fillna("") != ""].nlargest(MOST_NAMES, "mean_activation")
+    named = panel.latents[panel.latents["name"].fillna("") != ""].sort_values("mean_activation", ascending=False)
     x, y = named["mean_activation"].to_numpy(), named["frequency"].to_numpy()
     axis.scatter(x, y, s=26, facecolors="none", edgecolors="black", linewidths=0.9, zorder=5)
-    label_points(axis, x, y, named["name"].tolist())
+    label_points(axis, x, y, _once(named["name"].tolist()))
+
+
+def _once(names: list[str]) -> list[str]:
+    """Return each name where it comes first, with how often it comes, and "" elsewhere; `MOST_NAMES` of them."""
+    counts = Counter(names)
+    chosen = {name: f"{name} ({n})" if n > 1 else name for name, n in islice(counts.items(), MOST_NAMES)}
+    return [chosen.pop(name, "") for name in names]
 
 
 def _draw_table(axis: Axes, panels: Sequence[Panel], thresholds: Sequence[float], width: float) -> None:

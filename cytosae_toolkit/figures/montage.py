@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from cytosae_toolkit.atlas.describing import short_text
+from cytosae_toolkit.atlas.describing import set_text, short_text
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.figures.references import LatentRow, stacked_montage
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from cytosae_toolkit.atlas.reading import Atlas, Reference
 
+_CAPTION_WIDTH = 16
 _KINDS = {"top": "", "typical": "random, weakest quarter first", "miss": "near misses: silent there"}
 
 
@@ -59,8 +61,9 @@ def montage_rows(
     kinds: Sequence[str] = ("top",),
     sets: Sequence[str] | None = None,
     limit: int = 12,
+    without: Collection[str] = (),
 ) -> list[LatentRow]:
-    """Return what `latent_montage` draws."""
+    """Return what `latent_montage` draws, without the images of some groups."""
     if not atlas.has_images:
         raise CytosaeError(
             f"The atlas {atlas.path} has no images: it was made from published statistics.",
@@ -71,7 +74,8 @@ def montage_rows(
     for latent in latents:
         statistics = dict(table.loc[atlas.check_latent(latent)])
         for kind, name in kinds_and_sets(kinds, sets):
-            found = atlas.references(latent, kind=kind, set=name)[:limit]
+            known = atlas.references(latent, kind=kind, set=name, limit=None if without else limit)
+            found = [reference for reference in known if reference.group not in without][:limit]
             rows.append(_row(atlas, latent, statistics, found, kind, name))
     return rows
 
@@ -93,15 +97,27 @@ def montage_numbers(
         }
         for latent in latents
         for kind, name in kinds_and_sets(kinds, sets)
-        for rank, reference in enumerate(atlas.references(latent, kind=kind, set=name)[:limit])
+        for rank, reference in enumerate(atlas.references(latent, kind=kind, set=name, limit=limit))
     ]  # fmt: skip
     columns = ["latent", "kind", "of_set", "rank", "id", "set", "label", "patient", "group", "value", "peak"]
     return pd.DataFrame(lines, columns=columns)
 
 
 def kinds_and_sets(kinds: Sequence[str], sets: Sequence[str] | None) -> list[tuple[str, str | None]]:
-    """Pair kinds with sets; only the best references are kept per set."""
-    return [(kind, name) for kind in kinds for name in (sets if sets and kind == "top" else [None])]
+    """Pair kinds with sets.
+
+    Raises
+    ------
+    CytosaeError
+        If sets are given for another kind than ``"top"``: only the best references are kept per set.
+    """
+    other = [kind for kind in kinds if kind != "top"]
+    if sets and other:
+        raise CytosaeError(
+            f"Images of the kind {other[0]!r} are kept over all sets only.", "Ask for the sets without this kind."
+        )
+    named: Sequence[str | None] = sets or [None]
+    return [(kind, name) for kind in kinds for name in named]
 
 
 def _row(
@@ -112,7 +128,8 @@ def _row(
     heatmaps = [atlas.heatmap(latent, reference.row) for reference, _ in shown]
     title = f"latent {latent}" + (f": {statistics['name']}" if statistics.get("name") else "")
     about = _KINDS[kind] or (f"best of {name}" if name else "")
-    text = "\n".join(line for line in (about, short_text(statistics), "" if shown else "no such images") if line)
+    known = short_text(statistics) if name is None else set_text(atlas.statistics_in_set(latent, name))
+    text = "\n".join(line for line in (about, known, "" if shown else "no such images") if line)
     return LatentRow(
         title,
         text,
@@ -125,4 +142,5 @@ def _row(
 
 def _caption(reference: Reference) -> str:
     value = f"{reference.value:.3g}" if reference.value > 0 else "silent"
-    return f"{(reference.label or reference.id)[:16]}\n{value}"
+    name = (reference.label or reference.id).replace("_", " ")
+    return f"{fill(name, _CAPTION_WIDTH, max_lines=2, placeholder='…')}\n{value}"

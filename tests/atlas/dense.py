@@ -224,7 +224,8 @@ def colour_r2(m: np.ndarray, facts: ImageFacts) -> float:
     labelled = any(label is not None for label in groups)
     labels = np.array(["" if label is None else label for label in groups])
     use = first_images(facts) & np.isfinite(facts.colour).all(axis=1) & ((labels != "") | (not labelled))
-    if use.sum() < 10:
+    use &= np.array([(labels[use] == label).sum() >= 10 for label in labels])
+    if use.sum() < 60:
         return np.nan
 
     def centre(x):

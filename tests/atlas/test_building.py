@@ -12,11 +12,20 @@ import pytest
 from filelock import FileLock
 
 from cytosae_toolkit.atlas import streaming
-from cytosae_toolkit.atlas.building import Work, add_images, build_atlas, build_shard, check_belongs, merge_parts
+from cytosae_toolkit.atlas.building import (
+    Work,
+    add_images,
+    build_atlas,
+    build_shard,
+    building_folder,
+    check_belongs,
+    merge_parts,
+)
 from cytosae_toolkit.atlas.facts import image_facts
 from cytosae_toolkit.atlas.plan import RESERVOIR
 from cytosae_toolkit.atlas.reading import open_atlas
 from cytosae_toolkit.errors import CytosaeError
+from cytosae_toolkit.images import ImageTable, read_images
 from cytosae_toolkit.progress import Stopped
 
 from .conftest import GRID, PREFIX, WholeTokens
@@ -28,6 +37,8 @@ FLOATS = {"colour_r2", "nuclear_area_r", "nc_ratio_r", "cell_size_r", "reproduci
 def contents(path):
     """Every file of an atlas that carries meaning, by name; the date aside."""
     files = {str(f.relative_to(path)): f.read_bytes() for f in sorted(path.rglob("*")) if f.is_file()}
+    recorded = json.loads(files.pop("checksums.json"))["files"]
+    files["checksums.json"] = {name: entry for name, entry in recorded.items() if not name.startswith("uns/")}
     return {name: data for name, data in files.items() if not name.startswith("uns/")}
 
 
@@ -102,10 +113,11 @@ def test_a_latent_that_never_fires_has_no_references(atlas):
     assert len(atlas.column(0)[0]) == 0
 
 
-def test_shards_merge_to_the_same_bytes(atlas, whole_run, cells, tmp_path):
-    parts = [tmp_path / f"part{i}" for i in range(3)]
-    for i in (2, 0, 1):
-        build_shard(whole_run, cells, parts[i], (i, 3), top=4, aggregator_options={"threshold": 3})
+@pytest.mark.parametrize("n", [3, 7])  # seven are more than there are blocks: some are empty
+def test_shards_merge_to_the_same_bytes(atlas, whole_run, cells, tmp_path, n):
+    parts = [tmp_path / f"part{i}" for i in range(n)]
+    for i in reversed(range(n)):
+        build_shard(whole_run, cells, parts[i], (i, n), top=4, aggregator_options={"threshold": 3})
     merged = merge_parts(parts[::-1], tmp_path / "m.atlas.zarr")
     assert contents(merged.path) == contents(atlas.path)
     same_record(merged, atlas)
@@ -195,6 +207,40 @@ def test_adding_what_is_there_is_refused(atlas, cells):
     assert contents(atlas.path) == before
 
 
+def test_images_that_are_there_are_refused_before_anything_is_computed(atlas, cells, monkeypatch):
+    def never(*_, **__):
+        raise AssertionError("this is computed")
+
+    monkeypatch.setattr("cytosae_toolkit.tokens.token_source", never)
+    monkeypatch.setattr("cytosae_toolkit.atlas.building.prepare_images", never)
+    with pytest.raises(
+        CytosaeError, match=r"10 of the 10 images are in the atlas already, such as 000\.png \(the same image\)"
+    ):
+        add_images(atlas, cells.subset(np.arange(10)), set_name="east")
+    assert not building_folder(atlas.path).exists()
+
+
+def test_what_can_never_work_leaves_nothing_to_go_on_with(whole_run, cells, tmp_path, monkeypatch):
+    class Unreadable(WholeTokens):
+        def __post_init__(self):
+            super().__post_init__()
+            self.images = self.images.subset(np.arange(0))
+            self.keys, self.table_rows = [], np.arange(0)
+
+    monkeypatch.setattr("cytosae_toolkit.tokens.token_source", lambda images, *_, **__: Unreadable(images))
+    with pytest.raises(CytosaeError, match="None of the images can be read"):
+        build_atlas(whole_run, cells.subset(np.arange(5)), tmp_path / "b.atlas.zarr")
+    assert not building_folder(tmp_path / "b.atlas.zarr").exists()
+
+
+def test_one_picture_twice_in_new_images_is_no_picture_of_the_atlas(whole_run, cells, tmp_path):
+    first = build_atlas(whole_run, cells.subset(np.arange(90)), tmp_path / "b.atlas.zarr", top=4)
+    frame = cells.frame.iloc[[100, 100, 101]].reset_index(drop=True).assign(id=["x", "y", "z"])
+    twice = ImageTable(frame, cells.root, "twice")
+    grown = add_images(first, twice, set_name="twice")
+    assert grown.n_images == 93
+
+
 def test_any_cut_into_ranges_gives_the_same_bytes(atlas, whole_run, cells, tmp_path, monkeypatch):
     monkeypatch.setattr("cytosae_toolkit.atlas.assembly.ENTRIES_AT_ONCE", 300)
     other = build_atlas(whole_run, cells, tmp_path / "b.atlas.zarr", top=4, aggregator_options={"threshold": 3})
@@ -278,3 +324,21 @@ def test_unreadable_images_leave_no_gap(whole_run, cells, tmp_path, monkeypatch)
     assert (whole.to_anndata().X != gap.to_anndata().X).nnz == 0
     assert whole.images["id"].tolist() == gap.images["id"].tolist()
     assert open_atlas(gap.path).n_images == 148
+
+
+def test_the_patient_of_an_unreadable_image_is_recorded(whole_run_folder, cells, tmp_path):
+    folder, frame = tmp_path / "images", cells.frame.head(4).assign(patient=["a", "b", "b", None])
+    folder.mkdir()
+    for i, name in enumerate(frame["path"]):
+        (folder / name).write_bytes(cells.path(i).read_bytes())
+    frame.to_csv(folder / "cells.csv", index=False)
+    images = read_images(folder / "cells.csv")
+    for name in frame["path"].iloc[[0, 3]]:
+        (folder / name).write_bytes(b"no image")
+    work = Work(device="cpu", token_options={"store": tmp_path / "tokens"})
+    atlas = build_atlas(whole_run_folder, images, tmp_path / "a.atlas.zarr", work=work)
+    first, last = atlas.record["skipped"]
+    assert first["patient"] == "a"
+    assert first["path"].endswith("000.png")
+    assert "patient" not in last
+    assert atlas.images["patient"].tolist() == ["b", "b"]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cytosae_toolkit.atlas.describing import control_card, flags_of, short_text, statistics_of
+from cytosae_toolkit.atlas.describing import control_card, flags_of, set_text, short_text, statistics_of
 
 LATENT = {
     "mean_activation": 0.01234, "frequency": 0.5, "n_images": 1234, "label_entropy": 0.5,
@@ -34,3 +34,21 @@ def test_few_references_have_a_label_without_share_and_no_entropy():
     assert found["dominant label"] == "blast"
     assert found["label entropy"] == "undefined (published: 0.4)"
     assert short_text(latent) == "mean 0.1, on 10 %\nblast"
+
+
+def test_the_control_card_says_what_exceeds_its_limit():
+    limits = {"colour_r2": 0.25, "position_r2": 0.5, "set_auroc": 0.9, "border_share": 0.7, "min_groups": 10}
+    latent = LATENT | {"position_r2": 0.6, "border_share": 0.1, "flag_position": False}
+    assert control_card(latent, limits) == {
+        "R² from colour": "0.7, limit 0.25: flagged",
+        "R² from patch position": "0.6, limit 0.5: above it, but other photographs of the cells confirm the latent",
+        "share in the border": "0.1, limit 0.7",
+        "AUROC of image set": "0.9 (a), limit 0.9",
+    }
+
+
+def test_a_set_is_described_by_its_own_references():
+    known = {"mean_activation": 0.1, "frequency": 0.25, "label_entropy": 0.5, "label": "monocyte", "n_of_label": 2,
+             "n_labelled": 3}  # fmt: skip
+    assert set_text(known) == "mean 0.1, on 25 % there\nlabel entropy 0.50\nmonocyte 2 of 3"
+    assert set_text(known | {"label": "", "label_entropy": np.nan}) == "mean 0.1, on 25 % there"

@@ -214,3 +214,14 @@ def test_the_author_is_whoever_is_known(monkeypatch):
 @pytest.mark.parametrize("name", ["x.atlas.zarr", "x.zip", "x.atlas.zip", "x.zarr"])
 def test_annotations_lie_beside_the_atlas(name):
     assert names_path(Path("/data") / name) == Path("/data/x.names.jsonl")
+
+
+def test_taking_nothing_away_is_no_change(names):
+    names.add(1, "one")
+    for change in (lambda: names.add(2, ""), lambda: names.clear([2, 3])):
+        with pytest.raises(CytosaeError, match="Nothing was said about latent 2"):
+            change()
+    assert [annotation.latent for annotation in names.clear([1, 2])] == [1, 2]
+    names.undo()
+    names.undo()
+    assert names.current() == {}

@@ -73,6 +73,34 @@ def test_columns_rows_and_the_matrix_agree(lonely):
     assert lonely.mean_rows([]).shape == (0, 96)
 
 
+def test_a_limit_takes_typical_images_of_all_quartiles_alike(lonely):
+    whole = lonely.references(95, kind="typical")
+    assert [reference.quartile for reference in whole] == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3]
+    eight = lonely.references(95, kind="typical", limit=8)
+    assert [reference.quartile for reference in eight] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert set(eight) < set(whole)
+    assert [reference.quartile for reference in lonely.references(95, kind="typical", limit=6)] == [0, 1, 2, 2, 3, 3]
+    assert lonely.references(95, limit=2) == lonely.references(95)[:2]
+    assert lonely.references(95, kind="typical", limit=99) == whole
+
+
+def test_statistics_of_one_set_are_its_own(lonely):
+    for name in lonely.sets:
+        known = lonely.statistics_in_set(95, name)
+        labels = [reference.label for reference in lonely.references(95, set=name) if reference.label]
+        assert known["n_labelled"] == len(labels)
+        assert known["n_of_label"] == labels.count(known["label"]) == max(map(labels.count, labels))
+        rows, values = lonely.column(95)
+        inside = (lonely.images["set"].astype(str) == name).to_numpy()[rows]
+        assert known["mean_activation"] == pytest.approx(values[inside].mean())
+        assert lonely.references(95, set=name)[0].set == name
+
+
+def test_the_name_of_a_file_is_known_without_its_folder(lonely, tmp_path):
+    assert lonely.file_name(7) == "007.png"
+    assert open_atlas(pack(lonely.path, tmp_path / "a.zip", patient_ids=False)).file_name(7) == ""
+
+
 def test_heat_maps_are_known_for_references_only(lonely):
     known = {r.row for kind in ("top", "typical") for r in lonely.references(95, kind=kind)}
     rows, _ = lonely.column(95)
@@ -90,6 +118,10 @@ def test_heat_maps_are_known_for_references_only(lonely):
         (lambda atlas: atlas.references(1, set="nrth"), "Did you mean north"),
         (lambda atlas: atlas.references(1, kind="best"), "no kind 'best'"),
         (lambda atlas: atlas.references(1, kind="miss", set="north"), "over all sets only"),
+        (lambda atlas: atlas.picture(10**6), "There is no image 1000000"),
+        (lambda atlas: atlas.picture(-1), "There is no image -1"),
+        (lambda atlas: atlas.heatmap(1, 150), "Choose 0 to 149"),
+        (lambda atlas: atlas.statistics_in_set(1, "nrth"), "Did you mean north"),
     ],
 )
 def test_wrong_questions_are_answered_in_one_sentence(lonely, call, sentence):

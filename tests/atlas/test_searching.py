@@ -24,6 +24,7 @@ def latents() -> pd.DataFrame:
             "n_images": [5, 90, 20, 30, 40, 0, 0, 60],
             "dominant_label": ["eosinophil", "blast", "blast", "Eosinophil", "basophil", "", "", "blast"],
             "best_label": ["eosinophil", "band neutrophil", "blast", "blast", "basophil", "", "", "blast"],
+            "best_precision": [0.9, 0.3, 0.4, 0.6, 0.8, NAN, NAN, 0.9],
             "name": ["", "granules", "coarse granules", "granules, pink", "", "", "", "granules"],
             "note": ["pink granules", "", "", "", "Auer rods?", "", "", ""],
             "verdict": ["", "concept", "unclear", "concept", "mixed", "", "", "artefact"],
@@ -51,10 +52,15 @@ def found(latents: pd.DataFrame, query: str, **options: object) -> list[int]:
         ("granules OR blast", [1, 3, 2, 0]),
         ("label:eosinophil", [0, 3]),
         ("label:EOSIN mean>0.3", [0]),
-        ("label=blast", [1, 2, 3]),
-        ('label:"band neutrophil"', [1]),
-        ("label!=blast", [0, 5, 6]),
+        ("label=blast", [1, 2]),
+        ('label:"band neutrophil"', []),
+        ('best:"band neutrophil"', [1]),
+        ("label!=blast", [0, 3, 5, 6]),
         ("best_label:basophil|band", [1]),
+        ("best=blast", [2, 3]),
+        ("best=blast precision>0.5", [3]),
+        ("label:blast best:blast", [2]),
+        ("band", []),
         ("entropy<1", [0, 3]),
         ("entropy>=0.7", [2, 3]),
         ("label_entropy=0.7", [3]),
@@ -80,7 +86,7 @@ def found(latents: pd.DataFrame, query: str, **options: object) -> list[int]:
         ("flag:any", [4, 7]),
         ("flag:none granules", [1, 3, 2, 0]),
         ("-flag:colour label:bas", [4]),
-        ("flag!=colour label:blast", [1, 2, 3]),
+        ("flag!=colour label:blast", [1, 2]),
         ("flag_colour:yes", [7]),
         ("nothing of the kind", []),
     ],
@@ -92,9 +98,9 @@ def test_what_queries_find(latents, query, expected):
 def test_hidden_latents_are_counted(latents):
     result = search(latents, "granules", limit=2)
     assert result.index.tolist() == [1, 3]
-    assert result.attrs == {"n_matches": 4, "n_hidden": 1}
+    assert result.attrs == {"n_matches": 4, "n_hidden": 1, "hint": ""}
     assert found(latents, "granules", hidden=True) == [1, 7, 3, 2, 0]
-    assert search(latents, "granules", hidden=True).attrs == {"n_matches": 5, "n_hidden": 0}
+    assert search(latents, "granules", hidden=True).attrs == {"n_matches": 5, "n_hidden": 0, "hint": ""}
     assert latents.attrs == {}
 
 
@@ -141,6 +147,11 @@ def test_errors_name_position_and_meaning(latents, query, position, message):
     with pytest.raises(QueryError, match=f"(?s){message}") as caught:
         search(latents, query)
     assert caught.value.position == position
+
+
+def test_a_latent_that_does_not_exist_is_named(latents):
+    with pytest.raises(CytosaeError, match=r"no latent 99 among these 8\. Choose 0 to 7"):
+        search(latents, "granules OR #4,99")
 
 
 def test_an_unknown_column_to_sort_by_is_named(latents):

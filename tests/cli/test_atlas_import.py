@@ -53,3 +53,13 @@ def test_a_wrong_folder_is_one_sentence(run, tmp_path):
     result = run(tmp_path, "--out", tmp_path / "a.atlas.zarr")
     assert result.exit_code == 2
     assert "holds no statistics" in result.stderr
+
+
+def test_the_description_of_imported_statistics(run, folder, tmp_path):
+    from cytosae_toolkit.cli.main import app
+
+    run(folder, "--out", tmp_path / "a.atlas.zarr")
+    result = CliRunner().invoke(app, ["atlas", "info", str(tmp_path / "a.atlas.zarr")])
+    assert result.exit_code == 0, result.output
+    assert "3 latents, 2 of them active on at least one image; no images" in result.stdout
+    assert "toy: published statistics" in result.stdout

@@ -65,7 +65,7 @@ def test_names_are_listed_and_exchanged(names, tmp_path):
     assert "1 latents written" in run("names", "--export", table).stdout
     assert run("names", "--export", table).exit_code == 2
     assert json.loads(run("names", "--export", table, "--force", "--json").stdout)["n_rows"] == 1
-    assert "1 rows: 0 new, 0 cleared, 1 as before" in run("names", "--import", table).stdout
+    assert "1 rows: 0 new, 0 changed, 0 cleared, 1 as before" in run("names", "--import", table).stdout
     table.write_text("latent,name\n13,rods\n")
     assert json.loads(run("names", "--import", table, "--author", "ra", "--json").stdout)["n_added"] == 1
     assert names.current()[13].author == "ra"
@@ -83,6 +83,9 @@ def test_bad_input_is_one_sentence(names, tmp_path):
         (("name", 100, "x"), "no latent 100"),
         (("name", 1), "Nothing is said"),
         (("name", 1, "two", "words"), "in quotes"),
+        (("name", 1, "#4", "two"), "Write: atlas name A 1,4 NAME"),
+        (("name", 60, ""), "Nothing was said about latent 60"),
+        (("name", 60, "--clear"), "there is nothing to take away"),
         (("name", 1, "x", "--verdict", "good"), "no verdict"),
         (("name", 1, "x", "--undo"), "Give it alone"),
         (("name", 1, "x", "--clear"), "Give no other"),

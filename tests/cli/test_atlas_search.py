@@ -14,7 +14,7 @@ from cytosae_toolkit.errors import CytosaeError
 
 
 @pytest.fixture(autouse=True)
-def atlas(monkeypatch):
+def opened(monkeypatch):
     latents = pd.DataFrame(
         {
             "mean_activation": [0.5, 0.4, 0.3, float("nan")],
@@ -32,6 +32,7 @@ def atlas(monkeypatch):
 
     opened = SimpleNamespace(latents=latents, check_latent=check_latent)
     monkeypatch.setattr("cytosae_toolkit.atlas.reading.open_atlas", lambda path: opened)
+    return opened
 
 
 def run(command: str, *arguments: object):
@@ -80,6 +81,43 @@ def test_malformed_queries_say_where():
     assert run("search", "--sort", "nothing").exit_code == 2
 
 
+def test_words_may_begin_with_a_minus_and_options_stay_options():
+    def order(*arguments):
+        return [row["latent"] for row in json.loads(run("search", "--json", *arguments).stdout)["latents"]]
+
+    assert order("-label:eosinophil") == [3]
+    assert order("-label:eosinophil", "--hidden") == [2, 3]
+    assert order("--hidden", "--", "-label:eosinophil") == [2, 3]
+    assert order("--limit", 1, "--sort=mean", "-granules") == [1]
+    assert order("-hairy", "--limit", 1) == [0]
+    assert order("label:eosinophil", "-granules", "OR", "label:blast", "--hidden") == [1, 2]
+    assert "Usage" in run("search", "--help").stdout
+    result = run("search", "--hiden", "label:eosinophil")
+    assert result.exit_code == 2
+    assert "--hidden" in result.output
+
+
+def test_the_best_label_is_shown_where_it_is_asked_for(opened):
+    opened.latents = opened.latents.assign(best_label="monocyte", best_precision=0.75)
+    for query in ("best:mono", "precision>0.5", "best_precision>0.5"):
+        found = run("search", query).stdout
+        assert "best label" in found and "monocyte" in found and "0.75" in found
+    assert "best label" in run("search", "--sort", "precision").stdout
+    assert "monocyte" not in run("search", "label:eosinophil").stdout
+
+
+def test_nothing_found_is_no_error_but_says_what_may_have_been_meant():
+    result = run("search", "label:eosinofil")
+    assert (result.exit_code, result.stdout) == (0, "No latent matches.\n")
+    assert "Did you mean eosinophil?" in result.stderr
+    assert "eosinophil" in json.loads(run("search", "label:eosinofil", "--json").stdout)["hint"]
+    result = run("search", "label:blast")
+    assert (result.stdout, result.stderr.split(" ")[0]) == ("No latent matches.\n", "1")
+    result = run("search", "#99")
+    assert result.exit_code == 2
+    assert result.stderr == "Error: There is no latent 99 among these 4. Choose 0 to 3.\n"
+
+
 def test_similar_latents(monkeypatch):
     def similar(atlas, latent, n, *, progress):
         return pd.DataFrame(
@@ -96,4 +134,8 @@ def test_similar_latents(monkeypatch):
         "latent": 3,
         "similar": [{"latent": 7, "direction_cosine": 0.9, "coactivation_cosine": 0.25, "name": ""}],
     }
+    assert json.loads(run("similar", "#3", "--json").stdout)["latent"] == 3
     assert run("similar", 4).exit_code == 2
+    result = run("similar", "rods")
+    assert result.exit_code == 2
+    assert "'rods' is not the number of a latent" in result.stderr

@@ -9,9 +9,14 @@ import scipy.sparse as sp
 import typer
 from typer.testing import CliRunner
 
+from cytosae_toolkit.atlas.building import build_atlas
 from cytosae_toolkit.atlas.writing import write_anndata
 from cytosae_toolkit.cli import atlas_figure, atlas_show
 from cytosae_toolkit.cli.handling import HandlingGroup
+from cytosae_toolkit.images import read_images
+from cytosae_toolkit.training import load_run
+
+from ..atlas.conftest import WholeTokens
 
 
 @pytest.fixture
@@ -75,3 +80,44 @@ def test_there_is_no_montage_without_images(run, atlas, tmp_path):
     assert result.exit_code == 2
     assert "has no images" in result.stderr
     assert not (tmp_path / "a.png").exists()
+
+
+@pytest.fixture(scope="module")
+def with_images(whole_run_folder, cell_table, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cytosae_toolkit.tokens.token_source", lambda images, *_, **__: WholeTokens(images))
+        images = read_images(cell_table)
+        return build_atlas(load_run(whole_run_folder), images, tmp_path_factory.mktemp("a") / "b.atlas.zarr")
+
+
+def test_images_are_named_by_their_files_and_limits_stand_beside_values(run, with_images):
+    out = run("show", with_images.path, "95", "--limit", "2").stdout
+    first = with_images.references(95)[0]
+    assert f"  {with_images.file_name(first.row)}  " in out
+    assert first.id not in out.replace(with_images.file_name(first.row), "")
+    assert ", limit 0.25" in out
+    found = json.loads(run("show", with_images.path, "#95", "--limit", "2", "--json").stdout)["latents"][0][
+        "references"
+    ]
+    assert [entry["file"] for entry in found["top"]] == [
+        with_images.file_name(reference.row) for reference in with_images.references(95)[:2]
+    ]
+
+
+def test_a_limit_on_typical_images_keeps_the_strongest_quartile(run, with_images):
+    out = run("show", with_images.path, "95", "--kind", "typical", "--limit", "4").stdout
+    assert [out.count(f"quartile {i}") for i in (1, 2, 3, 4)] == [1, 1, 1, 1]
+
+
+def test_rows_of_a_set_say_what_its_own_references_are(run, with_images):
+    out = run("show", with_images.path, "95", "--per-set").stdout
+    for name in with_images.sets:
+        known = with_images.statistics_in_set(95, name)
+        assert f"images (top, {name}; {known['label']} {known['n_of_label']} of {known['n_labelled']})" in out
+
+
+def test_typical_images_of_a_set_are_refused(run, with_images):
+    for option in (["--set", "north"], ["--per-set"]):
+        result = run("show", with_images.path, "95", *option, "--kind", "typical")
+        assert result.exit_code == 2
+        assert "Images of the kind 'typical' are kept over all sets only." in result.stderr

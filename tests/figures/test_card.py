@@ -17,7 +17,8 @@ def unit(kind: str, share: float) -> dict[str, object]:
 
 def distribution(*counts: int) -> dict[str, object]:
     edges = np.linspace(0, 1, len(counts) + 1).tolist()
-    return {"mean": 0.5, "histogram": {"edges": edges, "counts": list(counts)}}
+    percentiles = {"5": 0.991, "25": 0.992, "50": 0.9934, "75": 0.995, "95": 0.999}
+    return {"mean": 0.5, "percentiles": percentiles, "histogram": {"edges": edges, "counts": list(counts)}}
 
 
 @pytest.fixture
@@ -39,7 +40,9 @@ def card() -> dict:
         "localisation": {"structures": ["nucleus"], "units": [unit("trained SAE", 0.9), unit("PCA", 0.4)]},
         "fidelity": {
             "pca_components": 4, "cosine": {"trained SAE": {"mean": 0.9, "sd": 0.1}, "PCA": {"mean": 0.8, "sd": 0.1}},
-            "probe_accuracy": {"trained SAE": {"change": -0.1}},
+            "probe_accuracy": {
+                "trained SAE": {"original": 0.95, "replaced": 0.85}, "PCA": {"original": 0.95, "replaced": 0.7},
+            },
         },
         "stability": {"mean_max_cosine": 0.6, "matched_share": 0.4, "matching": "hungarian",
                       "untrained": {"mean_max_cosine": 0.2}},
@@ -57,9 +60,52 @@ def test_every_entry_has_a_panel(card, tmp_path):
     figure = metrics_card(card)
     assert len(figure.axes) == 7
     shown = texts(figure)
-    for text in ("circular", "0.90", "PCA, 4 components", "probe -0.10", "mean max cosine 0.60", "pairs > 0.7: 40.0%"):
+    for text in ("circular", "0.90", "PCA, 4 components", "0.85  (cosine 0.900)", "original tokens", "mean max cosine 0.60", "pairs > 0.7: 40.0%"):
         assert text in shown
     assert all(path.stat().st_size for path in save_figure(figure, tmp_path / "card.svg", card_numbers(card)))
+
+
+def panel(figure, title: str):
+    return next(axes for axes in figure.axes if axes.get_title(loc="left").startswith(title))
+
+
+def test_fidelity_bars_are_the_accuracies_beside_that_of_the_original_tokens(card):
+    bars = panel(metrics_card(card), "Fidelity").patches
+    assert [bar.get_width() for bar in bars] == [0.7, 0.85, 0.95]  # from below
+    del card["fidelity"]["probe_accuracy"]
+    assert [bar.get_width() for bar in panel(metrics_card(card), "Fidelity").patches] == [0.8, 0.9]
+
+
+def test_monosemanticity_fills_its_panel_whatever_its_range(card):
+    card["monosemanticity"]["encoders"][0]["without_preference"] = 0.9945
+    axes = panel(metrics_card(card), "Monosemanticity")
+    low, high = axes.get_xlim()
+    assert 0.98 < low < 0.991 < 0.999 < high < 1.01
+    assert "0.9934" in [text.get_text() for text in axes.texts]
+
+
+def test_masks_that_are_not_shown_are_counted(card):
+    places = card["localisation"]
+    assert "shown" not in panel(metrics_card(card), "Localisation").get_title(loc="left")
+    places["structures"] = [f"value {1 << bit}" for bit in range(7)]
+    places["hint"] = "name them with --mask-bits NAME,…"
+    axes = panel(metrics_card(card), "Localisation")
+    assert "4 of 7 masks shown" in axes.get_title(loc="left")
+    assert "--mask-bits" in axes.get_xlabel()
+
+
+def test_numbers_of_localisation_do_not_overlap(card):
+    kinds = ["trained SAE", "untrained SAE", "raw dimensions", "PCA", "untrained backbone", "brightness"]
+    structures = ["a", "b", "c", "d"]
+    card["localisation"] = {
+        "structures": structures,
+        "units": [unit(kind, 0.01) | {"structure": name} for name in structures for kind in kinds],
+    }
+    figure = metrics_card(card)
+    figure.canvas.draw()
+    boxes = sorted((text.get_window_extent() for text in panel(figure, "Localisation").texts), key=lambda box: box.x0)
+    assert len(boxes) == 24
+    assert all(left.x1 <= right.x0 for left, right in zip(boxes, boxes[1:], strict=False))
 
 
 def test_absent_entries_say_why(card):

@@ -63,6 +63,12 @@ def test_named_concepts_are_labelled_the_most_active_if_many():
     assert sorted(found) == sorted(best)
 
 
+def test_a_name_of_several_latents_is_written_once():
+    table = latents(30, name=["granules" if i < 20 else "rods" if i == 20 else "" for i in range(30)])
+    found = [text for text in texts(latent_scatter([("a", table)])) if text.startswith(("granules", "rods"))]
+    assert sorted(found) == ["granules (20)", "rods"]
+
+
 def test_published_entropies_are_named_as_such_and_none_are_grey():
     table = latents().rename(columns={"label_entropy": "published_entropy"})
     assert any("As published, not recomputed: bmc." in text for text in texts(latent_scatter([("bmc", table)])))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -28,13 +28,16 @@ class ToyAtlas:
             raise CytosaeError(f"There is no latent {latent}.")
         return latent
 
-    def references(self, latent, *, set=None, kind="top"):
+    def statistics_in_set(self, latent, name):
+        return {"mean_activation": 0.1, "frequency": 0.25, "label_entropy": np.nan, "label": "monocyte",
+                "n_of_label": 2, "n_labelled": 3}  # fmt: skip
+
+    def references(self, latent, *, set=None, kind="top", limit=None):
         if latent == 1:
             return []
         rows = {"top": [2, 0], "typical": [0], "miss": [3]}[kind]
         value = 0.0 if kind == "miss" else 0.25
-        make = SimpleNamespace(label="blast", patient=None)
-        return [Reference(0, r, value, 1, f"image {r}", make.label, make.patient, f"g{r}", set or "a") for r in rows]
+        return [Reference(0, r, value, 1, f"image {r}", "blast", None, f"g{r}", set or "a") for r in rows[:limit]]
 
     def heatmap(self, latent, row):
         return np.array([[0, 1.0], [0, 0]], dtype=np.float32) * (row != 3)
@@ -56,11 +59,36 @@ def test_a_row_has_statistics_pictures_and_heat_maps():
 
 
 def test_kinds_and_sets_are_rows_of_their_own():
-    rows = montage_rows(ToyAtlas(), [0], kinds=["top", "typical", "miss"], sets=["a", "b"])
-    assert [row.text.splitlines()[0] for row in rows] == [
-        "best of a", "best of b", "random, weakest quarter first", "near misses: silent there"
+    rows = montage_rows(ToyAtlas(), [0], kinds=["top", "typical", "miss"])
+    assert [row.text.splitlines()[0] for row in rows[1:]] == [
+        "random, weakest quarter first", "near misses: silent there"
     ]  # fmt: skip
-    assert rows[3].captions == ["blast\nsilent"]
+    assert rows[2].captions == ["blast\nsilent"]
+    first, second = montage_rows(ToyAtlas(), [0], sets=["a", "b"])
+    assert first.text.splitlines() == ["best of a", "mean 0.1, on 25 % there", "monocyte 2 of 3"]
+    assert second.text.splitlines()[0] == "best of b"
+
+
+def test_only_the_best_are_kept_per_set():
+    for kinds in (["typical"], ["top", "miss"]):
+        with pytest.raises(CytosaeError, match="kept over all sets only"):
+            montage_rows(ToyAtlas(), [0], kinds=kinds, sets=["a"])
+
+
+@pytest.mark.parametrize(
+    ("label", "caption"),
+    [
+        ("atypical_promyelocyte", "atypical\npromyelocyte\n0.25"),
+        ("blast", "blast\n0.25"),
+        ("neutrophil, segmented, with vacuoles", "neutrophil,\nsegmented, with…\n0.25"),
+    ],
+)
+def test_long_labels_are_wrapped(label, caption):
+    class Labelled(ToyAtlas):
+        def references(self, latent, **options):
+            return [replace(reference, label=label) for reference in super().references(latent, **options)]
+
+    assert montage_rows(Labelled(), [0])[0].captions[0] == caption
 
 
 def test_the_image_stands_above_what_the_latent_sees(tmp_path):

@@ -236,6 +236,7 @@ def full_evaluation(
         If runs or latents do not fit, or masks cannot be read.
     """
     from cytosae_toolkit.devices import resolve_device
+    from cytosae_toolkit.training.image_fit import unlike_share
     from cytosae_toolkit.weights import show_downloads
 
     if other_run is not None:
@@ -249,7 +250,14 @@ def full_evaluation(
     options = CardOptions(other_run, structures, embedding_backbone, ablated, seed)
     maker = CardMaker(run, view, seen, backbone, resolved, options, progress)
     skipped = [{"path": str(item.path), "reason": item.reason} for item in (*images.skipped, *view.skipped)]
-    return {"n_images": len(view), "skipped": skipped, **maker.features.measured.to_json(), **_card(maker)}
+    unlike = unlike_share(run, maker.sae, view, device=resolved, progress=progress)
+    return {
+        "n_images": len(view),
+        "skipped": skipped,
+        "unlike_share": unlike,
+        **maker.features.measured.to_json(),
+        **_card(maker),
+    }
 
 
 def _card(maker: CardMaker) -> dict[str, Any]:

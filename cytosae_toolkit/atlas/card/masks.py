@@ -138,6 +138,23 @@ def structures_of(images: ImageTable, rows: NDArray[np.int64]) -> Structures:
     return Structures(tuple((f"value {value}", (value,)) for value in sorted(found)))
 
 
+def bits_in(structures: Structures) -> int:
+    """Return how many bits the grey values of structures seem to hold, one per structure; 0 if they are no bits.
+
+    They are where at least two values are one bit, others join up to three bits, and they do not count 1, 2, 3 as
+    classes do.
+
+    Parameters
+    ----------
+    structures : Structures
+        As `structures_of` finds them, each value one.
+    """
+    values = sorted(value for _, members in structures.values for value in members)
+    n_bits = [value.bit_count() for value in values]
+    joined = n_bits.count(1) >= 2 and max(n_bits) in (2, 3)
+    return values[-1].bit_length() if joined and values != list(range(1, len(values) + 1)) else 0
+
+
 def masks_of(images: ImageTable, row: int, structures: Structures) -> list[NDArray[np.bool_]]:
     """Return the structures of one image, each bool [H, W] of the image's size.
 

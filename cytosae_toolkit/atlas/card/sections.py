@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from cytosae_toolkit.atlas.card.features import principal_components
 from cytosae_toolkit.atlas.card.fidelity import cosines, probe_change
 from cytosae_toolkit.atlas.card.label_entropy import label_entropy
 from cytosae_toolkit.atlas.card.localising import MaskedSet, halves, localise_kinds
-from cytosae_toolkit.atlas.card.masks import rows_with_masks, structures_of
+from cytosae_toolkit.atlas.card.masks import bits_in, rows_with_masks, structures_of
 from cytosae_toolkit.atlas.card.monosemanticity import monosemanticity, without_preference
 from cytosae_toolkit.atlas.card.other_backbones import Untrained
 from cytosae_toolkit.atlas.card.probes import Labelled, labelled, most_frequent, probe, probe_all, probe_components
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from cytosae_toolkit.atlas.card.card import CardMaker
 
 PERCENT = (5, 25, 50, 75, 95)
-MS_EDGES = np.round(np.linspace(-0.2, 1, 241), 6)
+MS_BINS = 240
 ENTROPY_EDGES = np.round(np.linspace(0, 2.4, 25), 6)
 
 
@@ -57,12 +57,19 @@ def monosemanticity_section(maker: CardMaker) -> dict[str, Any]:
     """Return the distribution of monosemanticity per encoder and kind of unit."""
     encoders = []
     for about, embeddings in maker.encoders():
-        units = {
-            name: distribution(monosemanticity(matrix, embeddings), MS_EDGES)
-            for name, matrix in maker.activations.items()
-        }
+        found = {name: monosemanticity(matrix, embeddings) for name, matrix in maker.activations.items()}
+        edges = _edges(list(found.values()))
+        units = {name: distribution(values, edges) for name, values in found.items()}
         encoders.append(about | {"without_preference": without_preference(embeddings), "units": units})
     return entry(definitions.MONOSEMANTICITY) | {"encoders": encoders}
+
+
+def _edges(values: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return edges of bins that hold all finite values: cosines of a backbone may differ in the third digit only."""
+    known = np.concatenate(values)
+    known = known[np.isfinite(known)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    return np.linspace(low, max(high, low + 1e-6), MS_BINS + 1)
 
 
 def label_entropy_section(maker: CardMaker) -> dict[str, Any]:
@@ -157,6 +164,9 @@ def localisation_section(maker: CardMaker) -> dict[str, Any]:
 
     found = localise_kinds(_units(maker), samples, structures.names)
     counts = {"n_images_chosen_on": len(first), "n_images_reported": len(second)}
+    n_bits = 0 if maker.options.structures else bits_in(structures)
+    if n_bits:
+        about["hint"] = f"the grey values look like {n_bits} bits, one per structure: name them with --mask-bits NAME,…"
     return about | counts | {"structures": structures.names, "units": found}
 
 

@@ -7,6 +7,7 @@ from PIL import Image
 
 from cytosae_toolkit.atlas.card.masks import (
     Structures,
+    bits_in,
     masks_of,
     parse_structures,
     read_mask,
@@ -58,6 +59,14 @@ def test_bits_are_the_masks_of_generated_smears(table):
     structures = parse_structures({}, ",".join(MASKS))
     for found, expected in zip(masks_of(images, 0, structures), masks.values(), strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("values", "n_bits"),
+    [((1, 2, 6, 10, 18, 32, 64), 7), ((1, 2, 3, 4), 0), ((128, 255), 0), ((255,), 0), ((1, 2, 4), 0), ((2, 4, 6), 3)],
+)
+def test_bits_are_told_from_grey_values(values, n_bits):
+    assert bits_in(Structures(tuple((f"value {value}", (value,)) for value in values))) == n_bits
 
 
 def test_a_mask_is_cropped_with_its_image(table):
