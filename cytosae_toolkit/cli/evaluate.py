@@ -19,6 +19,7 @@ from cytosae_toolkit.cli.common import (
     print_json,
     say,
     to_json,
+    warn,
 )
 from cytosae_toolkit.errors import CytosaeError
 
@@ -101,6 +102,7 @@ def evaluate(
         found = _full(opened, table, wanted, judge, device, options, progress)
     else:
         found = measure(opened, table, device=device, token_options=options, progress=progress)
+    _warn_of_unlike(found["unlike_share"])
     files = _write(found, out) if out is not None else []
     if json:
         print_json(found)
@@ -112,6 +114,16 @@ def evaluate(
         _show_card(found)
     for file in files:
         say(f"wrote {file}")
+
+
+def _warn_of_unlike(share: float | None) -> None:
+    from cytosae_toolkit.atlas.assembly import UNLIKE_SET
+
+    if share is not None and share > UNLIKE_SET:
+        warn(
+            f"{100 * share:.0f} % of these images are unlike those that the SAE was trained on; its latents may mean "
+            "something else on them."
+        )
 
 
 def _check_options(full: bool, wanted: dict[str, Any]) -> None:
@@ -240,6 +252,8 @@ def _show_probes(section: dict[str, Any]) -> None:
 
 
 def _show_places(section: dict[str, Any]) -> None:
+    if "hint" in section:
+        note(f"Masks: {section['hint']}.")
     for unit in section["units"]:
         if "share_inside" in unit:
             say(f"  {unit['structure']:12} {unit['kind']:24} {unit['share_inside']:.3f} ({unit['area_share']:.3f})  "
@@ -250,7 +264,7 @@ def _show_fidelity(section: dict[str, Any]) -> None:
     named = section["cosine"] | {f"without latent {s}": v for s, v in section.get("ablated", {}).items()}
     for name, cosine in named.items():
         probe = section.get("probe_accuracy", {}).get(name)
-        tail = f", a probe's accuracy changes by {probe['change']:+.3f}" if probe else ""
+        tail = f", a probe's accuracy {probe['replaced']:.3f} (original {probe['original']:.3f})" if probe else ""
         say(f"  {name:24} {cosine['mean']:.4f} ± {cosine['sd']:.4f}{tail}")
 
 

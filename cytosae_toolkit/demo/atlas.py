@@ -77,7 +77,7 @@ def explained_patch(atlas: Atlas) -> Figure:
         image.image,
         image.boxes,
         [explorer.heatmap(latent) for latent in found],
-        montage_rows(atlas, found, limit=REFERENCES_SHOWN),
+        montage_rows(atlas, found, limit=REFERENCES_SHOWN, without={best.group}),
         patch=best.peak,
         title="What one patch contains",
         footer="Generated smears, demonstration backbone: no clinical meaning.",

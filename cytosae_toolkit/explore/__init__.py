@@ -7,6 +7,8 @@
 `regions`       which latents tell one region from another
 `similar`       images of an atlas that share latents with an image or a region
 `windows`       heat maps over large fields, from sliding windows
+`request`       what is asked of an image, checked before anything slow
+`field_cells`   the cells of a field, numbered, and the one that is meant
 `fields`        a field explained: by the cells found in it, or by windows
 `explanation`   an explanation as tables, heat maps and figures in a folder
 ==============  ====================================================================================

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.explore.image import LoadedImage, check_latent
+from cytosae_toolkit.explore.request import check_region
+from cytosae_toolkit.explore.similar import groups_with
 from cytosae_toolkit.files import atomic_folder
 
 if TYPE_CHECKING:
@@ -33,11 +36,7 @@ def box_mask(box: tuple[int, int, int, int], shape: tuple[int, ...]) -> NDArray[
     CytosaeError
         If the box is empty or leaves the image.
     """
-    from cytosae_toolkit.images.decode import box_problem
-
-    problem = box_problem(box, shape[1], shape[0])
-    if problem is not None:
-        raise CytosaeError(f"The region cannot be used: {problem}.", "Give x0,y0,x1,y1 in pixels of the image.")
+    check_region(box, shape[1], shape[0])
     mask = np.zeros(shape[:2], dtype=bool)
     mask[box[1] : box[3], box[0] : box[2]] = True
     return mask
@@ -124,7 +123,9 @@ def write_explanation(
     table: pd.DataFrame,
     *,
     patch: tuple[int, int] | None = None,
+    region: tuple[int, int, int, int] | None = None,
     similar: pd.DataFrame | None = None,
+    scales: Mapping[int, float] | None = None,
     force: bool = False,
 ) -> None:
     """Write an explanation into a folder.
@@ -132,10 +133,10 @@ def write_explanation(
     ::
 
         latents.csv                 the table
-        attribution.png             the image, and image times activation for each latent, beside reference images
-        overlays/latent-00417.png   the image under the activation, on the latent's scale over the whole atlas
+        attribution.png             the image, and what each latent sees of it, beside reference images of other cells
+        overlays/latent-00417.png   the image under the activation, full colour at the largest on the image
         heatmaps/latent-00417.tif   activation of each patch, float32
-        similar.csv                 images of the atlas that share the latents, if asked for
+        similar.csv, similar.png    images of the atlas that share the latents, if asked for
 
     Parameters
     ----------
@@ -147,19 +148,48 @@ def write_explanation(
         What `latent_table` returned.
     similar : DataFrame, optional
         What `Explorer.similar_images` returned.
+    region : (x0, y0, x1, y1), optional
+        Pixels to outline.
+    scales : mapping of int to float, optional
+        Activation at full colour of each latent in the overlays, where several images share it.
     force : bool
         Replace an explanation that exists.
     """
     check_folder(out, force=force)
     heatmaps = {int(latent): image.heatmap(int(latent)) for latent in table.index}
     with atomic_folder(out, replace=force) as folder:
-        write_table(folder / TABLE, table)
+        write_table(folder / TABLE, with_places(table, image.grid))
         if similar is not None:
             write_table(folder / "similar.csv", similar)
+            _write_similar(folder / "similar.png", explorer, image, similar)
         write_heatmaps(folder / "heatmaps", heatmaps)
-        _write_overlays(folder / "overlays", explorer, image, heatmaps, patch)
+        _write_overlays(folder / "overlays", explorer, image, heatmaps, patch, region, scales or {})
         if heatmaps:
-            _write_attribution(folder / "attribution.png", explorer, image, heatmaps, patch)
+            _write_attribution(folder / "attribution.png", explorer, image, table, heatmaps, patch, region)
+
+
+def with_places(table: pd.DataFrame, grid: tuple[int, int]) -> pd.DataFrame:
+    """Write the column `peak` as ``ROW,COL``, the form that a patch is asked for in; empty where no patch fires."""
+    if "peak" not in table.columns:
+        return table
+    places = [",".join(map(str, divmod(int(peak), grid[1]))) if peak >= 0 else "" for peak in table["peak"]]
+    return table.assign(peak=places)
+
+
+def _write_similar(path: Path, explorer: Explorer, image: LoadedImage, similar: pd.DataFrame) -> None:
+    from cytosae_toolkit.figures.similar import similar_images
+    from cytosae_toolkit.figures.style import save_figure
+
+    atlas = explorer.atlas
+    assert atlas is not None
+    pictures, captions = [], []
+    for row, known in similar.iterrows():
+        picture = atlas.picture(int(str(row)))
+        if picture is not None:
+            pictures.append(picture)
+            captions.append((float(known["similarity"]), str(known.get("label") or ""), str(known["file"])))
+    if pictures:
+        save_figure(similar_images(image.image, image.name, pictures, captions), path)
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
@@ -188,6 +218,8 @@ def _write_overlays(
     image: LoadedImage,
     heatmaps: dict[int, NDArray[np.float32]],
     patch: tuple[int, int] | None,
+    region: tuple[int, int, int, int] | None,
+    scales: Mapping[int, float],
 ) -> None:
     from cytosae_toolkit.figures.attribution import overlay
     from cytosae_toolkit.figures.style import save_figure
@@ -196,13 +228,20 @@ def _write_overlays(
     place = None if patch is None else patch[0] * image.grid[1] + patch[1]
     for latent, heatmap in heatmaps.items():
         figure = overlay(
-            image.image, heatmap, image.boxes, scale_of(explorer, latent), title=title_of(explorer, latent), patch=place
+            image.image,
+            heatmap,
+            image.boxes,
+            scales.get(latent),
+            title=title_of(explorer, latent),
+            patch=place,
+            region=region,
+            largest=atlas_maximum(explorer, latent),
         )
         save_figure(figure, folder / f"latent-{latent:05d}.png")
 
 
-def scale_of(explorer: Explorer, latent: int) -> float | None:
-    """Return the activation at full colour: the largest of a latent in the atlas; None without an atlas."""
+def atlas_maximum(explorer: Explorer, latent: int) -> float | None:
+    """Return the largest activation of a latent in the atlas; None without an atlas."""
     if explorer.atlas is None:
         return None
     largest = float(explorer.atlas.latents["max_activation"].iloc[latent])
@@ -219,8 +258,10 @@ def _write_attribution(
     path: Path,
     explorer: Explorer,
     image: LoadedImage,
+    table: pd.DataFrame,
     heatmaps: dict[int, NDArray[np.float32]],
     patch: tuple[int, int] | None,
+    region: tuple[int, int, int, int] | None,
 ) -> None:
     from cytosae_toolkit.figures.attribution import patch_attribution
     from cytosae_toolkit.figures.style import save_figure
@@ -232,19 +273,28 @@ def _write_attribution(
         image.image,
         image.boxes,
         [heatmaps[latent] for latent in shown],
-        _rows(explorer, shown),
+        _rows(explorer, image, table.loc[shown]),
         patch=place,
+        region=region,
         title=image.name,
         footer=footer,
     )
     save_figure(figure, path)
 
 
-def _rows(explorer: Explorer, latents: Sequence[int]) -> list[LatentRow]:
+def _rows(explorer: Explorer, image: LoadedImage, table: pd.DataFrame) -> list[LatentRow]:
+    """Return the latents of a table with reference images of other cells; texts say which mean is the image's."""
     from cytosae_toolkit.figures.references import LatentRow
 
+    values = zip(table["mean"], table["max"], strict=True)
+    here = [f"here: mean {mean:.3g}, largest {largest:.3g}" for mean, largest in values]
+    latents = [int(latent) for latent in table.index]
     if explorer.atlas is None or not explorer.atlas.has_images:
-        return [LatentRow(title_of(explorer, latent), "", [], [], []) for latent in latents]
+        return [
+            LatentRow(title_of(explorer, latent), text, [], [], []) for latent, text in zip(latents, here, strict=True)
+        ]
     from cytosae_toolkit.figures.montage import montage_rows
 
-    return montage_rows(explorer.atlas, latents, limit=REFERENCES)
+    same = groups_with(explorer.atlas.images, image.key)
+    rows = montage_rows(explorer.atlas, latents, limit=REFERENCES, without=same)
+    return [replace(row, text=f"{text}\natlas: {row.text}") for row, text in zip(rows, here, strict=True)]

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.explore.explanation import (
     TABLE,
+    atlas_maximum,
     check_folder,
-    scale_of,
     title_of,
     write_explanation,
     write_heatmaps,
     write_table,
 )
+from cytosae_toolkit.explore.field_cells import FieldCells, find_field_cells
 from cytosae_toolkit.explore.image import LoadedImage, check_latent
+from cytosae_toolkit.explore.request import picture_size
 from cytosae_toolkit.explore.windows import FieldMap, FieldPixels, Window, field_picture, read_boxes, slide
 from cytosae_toolkit.files import atomic_folder
 from cytosae_toolkit.progress import SILENT, Progress
@@ -32,9 +33,7 @@ if TYPE_CHECKING:
 
 FIELD_FACTOR = 1.5
 """An image counts as a field if its longer side exceeds that of every training image by this factor."""
-USUAL_CELL_SIZE = 0.25
-"""Share of a crop that its cell covers, where the run does not know it."""
-SAMPLED_WINDOWS = 16
+OVERVIEW = "overview.png"
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +54,8 @@ class FieldExplanation:
         Latents of the field, as `BoxSummary.table`, with what the atlas knows.
     scale : RedCellSize or None
         Red cells in pixels, by which the cells were found; None for windows.
+    n_cut : int
+        Cells left out because the border cuts them.
     """
 
     what: str
@@ -63,6 +64,7 @@ class FieldExplanation:
     n_unlike: int
     table: pd.DataFrame
     scale: RedCellSize | None = None
+    n_cut: int = 0
 
 
 class BoxSummary:
@@ -101,8 +103,8 @@ class BoxSummary:
         -------
         DataFrame
             Index `latent`; `mean`, of the image-level activation over all boxes; `max`, over their patches;
-            `n_active`, on how many boxes it is active; `best`, the position of the box with the largest mean, -1
-            for none.
+            `n_active`, on how many boxes it is active; `best`, the number, from 1, of the box with the largest mean,
+            0 for none.
         """
         shown = (self._active > 0) & (everywhere | (self._hidden < self.n_images))
         at = np.asarray(latents, dtype=np.int64) if len(latents) else np.flatnonzero(shown)
@@ -111,7 +113,7 @@ class BoxSummary:
                 "mean": self._total[at] / max(self.n_images, 1),
                 "max": self._largest[at],
                 "n_active": self._active[at],
-                "best": np.where(self._active[at] > 0, self._best[at], -1),
+                "best": np.where(self._active[at] > 0, self._best[at] + 1, 0),
             },
             index=pd.Index(at, name="latent"),
         )
@@ -124,22 +126,10 @@ def looks_like_field(explorer: Explorer, path: Path) -> tuple[int, float] | None
     None for an image like a training image, or where the run does not know how large those were. Only headers are
     read, and a TIFF may be of any size.
     """
-    usual, longest = explorer.image_fit, _longer_side(path)
+    usual, longest = explorer.image_fit, max(picture_size(path))
     if usual is None or not usual.side or longest <= FIELD_FACTOR * usual.side[1]:
         return None
     return longest, usual.side[1]
-
-
-def _longer_side(path: Path) -> int:
-    from cytosae_toolkit.images.decode import explained, image_size, is_tiff, opened
-    from cytosae_toolkit.images.windows import open_field
-
-    with explained(path), opened(path) as stream:
-        in_pieces = is_tiff(stream)
-    if not in_pieces:
-        return max(image_size(path))
-    with open_field(path) as field:
-        return max(field.shape)
 
 
 def load_boxes(explorer: Explorer, field: FieldPixels, boxes: Sequence[Window]) -> Iterator[LoadedImage]:
@@ -178,7 +168,8 @@ def explain_cells(
     pixel_size : float, optional
         Scale of the field: micrometres per pixel. Without either, what the file tells, or else estimated.
     out : Path, optional
-        Folder for the table and one explanation per cell, ``cell-000/…``.
+        Folder for the table, an overview of the field with numbered cells, and one explanation per cell,
+        ``cell-001/…``; cells are numbered as `cytosae_toolkit.images.cell_folder.write_cells` numbers them.
     force : bool
         Replace an explanation that exists.
     progress : Progress
@@ -189,20 +180,22 @@ def explain_cells(
     CytosaeError
         If no cell is found.
     """
-    scale = _red_cells(field, red_cell_diameter, pixel_size)
-    boxes = _cell_boxes(explorer, field, scale)
+    found = find_field_cells(explorer, field, red_cells(field, red_cell_diameter, pixel_size))
     summary = BoxSummary(explorer)
-    with progress.task("Reading cells", len(boxes), "cells") as task:
-        for image in load_boxes(explorer, field, boxes):
+    with progress.task("Reading cells", len(found.boxes), "cells") as task:
+        for image in load_boxes(explorer, field, found.boxes):
             summary.add(image)
             task.advance(1)
     table = summary.table(latents=_checked(explorer, latents), top=top, everywhere=everywhere)
     if out is not None:
-        _write_cells(out, explorer, field, boxes, table, force, progress)
-    return FieldExplanation("cells", _size(field), len(boxes), summary.n_unlike, explorer.describe(table), scale)
+        _write_cells(out, explorer, field, found, table, force, progress)
+    described = explorer.describe(table)
+    return FieldExplanation(
+        "cells", _size(field), len(found.boxes), summary.n_unlike, described, found.scale, len(found.cut)
+    )
 
 
-def _red_cells(field: Field, red_cell_diameter: float | None, pixel_size: float | None) -> RedCellSize:
+def red_cells(field: Field, red_cell_diameter: float | None, pixel_size: float | None) -> RedCellSize:
     """Return the scale of a field: as given, or what the file tells, or else estimated."""
     from cytosae_toolkit.images.field_cells import field_scale
     from cytosae_toolkit.images.red_cell_size import RED_CELL_UM, RedCellSize
@@ -215,43 +208,41 @@ def _red_cells(field: Field, red_cell_diameter: float | None, pixel_size: float 
     return size if np.isinf(size.certainty) else size._replace(diameter=max(5.0, size.diameter))
 
 
-def _cell_boxes(explorer: Explorer, field: Field, scale: RedCellSize) -> list[Window]:
-    """Find the cells of a field and return a box about each in which it fills as much as in the training images."""
-    from cytosae_toolkit.images.field_cells import crop_boxes, find_cells_of_field, side_like
-
-    cells = find_cells_of_field(field, red_cell_diameter=scale.diameter)
-    if not cells:
-        raise CytosaeError(
-            f"No white cell was found in the field, where red cells were taken to be {scale.diameter:.0f} pixels wide.",
-            "Give its scale with --red-cell-diameter, slide a --window, or take it as one cell with --no-cells.",
-        )
-    usual = explorer.image_fit
-    share = USUAL_CELL_SIZE if usual is None or usual.cell_size is None else usual.cell_size
-    return crop_boxes(cells, field.shape, side=side_like(cells, share, scale.diameter))
+def cell_boxes(explorer: Explorer, field: Field, scale: RedCellSize) -> list[Window]:
+    """Find the cells of a field, those at its border too; see `cytosae_toolkit.explore.field_cells`."""
+    return list(find_field_cells(explorer, field, scale, keep_border=True).boxes)
 
 
 def _write_cells(
     out: Path,
     explorer: Explorer,
-    field: FieldPixels,
-    boxes: Sequence[Window],
+    field: Field,
+    found: FieldCells,
     table: pd.DataFrame,
     force: bool,
     progress: Progress,
 ) -> None:
     """Write the table of the field, the boxes, and for each cell an explanation by the same latents."""
+    from cytosae_toolkit.images.cell_folder import draw_overview
+
     check_folder(out, force=force)
-    task_name = "Writing explanations"
-    with atomic_folder(out, replace=force) as folder, progress.task(task_name, len(boxes), "cells") as task:
+    task_name, scales = "Writing explanations", {int(str(s)): float(value) for s, value in table["max"].items()}
+    with atomic_folder(out, replace=force) as folder, progress.task(task_name, len(found.boxes), "cells") as task:
         write_table(folder / TABLE, explorer.describe(table))
-        places = pd.DataFrame(boxes, columns=["x0", "y0", "x1", "y1"]).rename_axis(index="cell")
+        draw_overview(field, found.cells, found.cut).save(folder / OVERVIEW)
         unlike = []
-        for place, image in enumerate(load_boxes(explorer, field, boxes)):
+        for number, image in enumerate(load_boxes(explorer, field, found.boxes), 1):
             on_image = image.codes.table(explorer.threshold).reindex(table.index, fill_value=0)
-            write_explanation(folder / f"cell-{place:03d}", explorer, image, on_image)
+            on_image.loc[on_image["max"] == 0, "peak"] = -1
+            write_explanation(folder / f"cell-{number:03d}", explorer, image, on_image, scales=scales)
             unlike.append(bool(image.unlike))
             task.advance(1)
-        write_table(folder / "cells.csv", places.assign(unlike=unlike))
+        write_table(folder / "cells.csv", _numbered(found.boxes, "cell").assign(unlike=unlike))
+
+
+def _numbered(boxes: Sequence[Window], name: str) -> pd.DataFrame:
+    numbers = pd.RangeIndex(1, len(boxes) + 1, name=name)
+    return pd.DataFrame(list(boxes), columns=["x0", "y0", "x1", "y1"], index=numbers)
 
 
 def explain_windows(
@@ -268,8 +259,7 @@ def explain_windows(
 ) -> FieldExplanation:
     """Slide a window over a field and say which latents it shows; approximate, see `cytosae_toolkit.explore.windows`.
 
-    The latents are chosen, and their numbers measured, on at most 16 windows spread over the field; with `out`, the
-    heat maps of these latents are then blended from all windows.
+    All windows count, one after the other; with `out` the heat maps of the latents are then blended from a second pass.
 
     Parameters
     ----------
@@ -278,33 +268,41 @@ def explain_windows(
     windows : sequence of (x0, y0, x1, y1)
         Boxes of pixels that cover the field.
     """
-    sampled = np.unique(np.linspace(0, len(windows) - 1, SAMPLED_WINDOWS).round().astype(int))
     summary = BoxSummary(explorer)
-    for image in load_boxes(explorer, field, [windows[place] for place in sampled]):
-        summary.add(image)
+    with progress.task("Reading windows", len(windows), "windows") as task:
+        for image in load_boxes(explorer, field, windows):
+            summary.add(image)
+            task.advance(1)
     table = summary.table(latents=_checked(explorer, latents), top=top, everywhere=everywhere)
     if out is not None and len(table):
         check_folder(out, force=force)
         maps = slide(explorer, field, windows, table.index.tolist(), progress=progress)
-        _write_field(out, explorer, field, maps, explorer.describe(table), force)
+        _write_field(out, explorer, field, windows, maps, explorer.describe(table), force)
     return FieldExplanation("windows", _size(field), len(windows), summary.n_unlike, explorer.describe(table))
 
 
 def _write_field(
-    out: Path, explorer: Explorer, field: FieldPixels, maps: FieldMap, table: pd.DataFrame, force: bool
+    out: Path,
+    explorer: Explorer,
+    field: FieldPixels,
+    windows: Sequence[Window],
+    maps: FieldMap,
+    table: pd.DataFrame,
+    force: bool,
 ) -> None:
-    from cytosae_toolkit.figures.attribution import overlay
+    from cytosae_toolkit.figures.attribution import faded, overlay
     from cytosae_toolkit.figures.style import save_figure
 
-    picture = field_picture(field)
+    picture = faded(field_picture(field))  # small spots of activation are lost among stained cells
     with atomic_folder(out, replace=force) as folder:
         write_table(folder / TABLE, table)
+        write_table(folder / "windows.csv", _numbered(windows, "window"))
         write_heatmaps(folder / "heatmaps", dict(zip(maps.latents, maps.maps, strict=True)))
         (folder / "overlays").mkdir()
         for place, latent in enumerate(maps.latents):
             heat, boxes = maps.for_picture(place, picture.shape)
             title = f"{title_of(explorer, latent)} (approximate)"
-            figure = overlay(picture, heat, boxes, scale_of(explorer, latent), title=title)
+            figure = overlay(picture, heat, boxes, title=title, largest=atlas_maximum(explorer, latent))
             save_figure(figure, folder / "overlays" / f"latent-{latent:05d}.png")
 
 

@@ -48,7 +48,8 @@ def similar_images(
     -------
     DataFrame
         Most similar first, the earlier row first among equals; index `row` of the atlas; `similarity` (0 to 1);
-        `id label patient group set` where the atlas has them; `shared`, the latents that contribute most, as text.
+        `file`, its name; `id label patient group set` where the atlas has them; `shared`, the latents that contribute
+        most, as text.
     """
     images = atlas.images
     weights = inverse_document_frequency(atlas.latents["n_images"].to_numpy(np.int64), len(images)) ** 2
@@ -62,6 +63,7 @@ def similar_images(
     columns = [name for name in ("id", "label", "patient", "group", "set") if name in images.columns]
     found = images.loc[rows, columns].rename_axis(index="row")
     found.insert(0, "similarity", similarity[rows])
+    found.insert(1, "file", [atlas.file_name(int(row)) for row in rows])
     return found.assign(shared=_shared(atlas, rows, query, weights))
 
 
@@ -80,12 +82,19 @@ def _cosines(means: sparse.csr_array, query: NDArray[np.floating], weights: NDAr
     return np.asarray(np.divide(dots, lengths, out=np.zeros(means.shape[0]), where=lengths > 0))
 
 
+def groups_with(images: pd.DataFrame, key: str | None) -> frozenset[str]:
+    """Return the groups of an atlas's images with a content key: their images show the same cell."""
+    if key is None or "key" not in images.columns:
+        return frozenset()
+    return frozenset(images.loc[(images["key"] == key).to_numpy(dtype=bool), "group"].astype(str))
+
+
 def _is_image(images: pd.DataFrame, groups: NDArray[Any], key: str | None, group: str | None) -> NDArray[np.bool_]:
     """Return which rows show the image itself: its content, or its group."""
     same = np.zeros(len(images), dtype=bool)
     if key is not None and "key" in images.columns:
         same = (images["key"] == key).to_numpy(dtype=bool)
-    names = set(groups[same].tolist()) | ({group} if group is not None else set())
+    names = groups_with(images, key) | ({group} if group is not None else set())
     return np.asarray(same | np.isin(groups, list(names)))
 
 

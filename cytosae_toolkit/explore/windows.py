@@ -168,7 +168,7 @@ def slide(
     if not windows or not wanted:
         raise CytosaeError("There is nothing to slide over the field.", "Give a window that fits, and a latent.")
     height, width = field.shape[:2]
-    blend = _Blend(len(wanted), (height, width), explorer.backbone.patch_boxes(_shape(windows[0])))
+    blend = Blend(len(wanted), (height, width), explorer.backbone.patch_boxes(_shape(windows[0])))
     chosen = torch.tensor(wanted, device=explorer.device)
     with progress.task("Sliding over the field", len(windows), "windows") as task:
         for window, tokens in _tokens(explorer, field, windows):
@@ -191,7 +191,7 @@ def _tokens(explorer: Explorer, field: FieldPixels, windows: Sequence[Window]) -
         yield from zip(part, explorer.tokens(pixels, [f"window {window}" for window in part]), strict=True)
 
 
-class _Blend:
+class Blend:
     """Adds heat maps of windows to maps of the field whose cells are about as large as a window's patches.
 
     Parameters

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 GAMMA = 0.5
 """Of `multiply` in figures."""
+GREYS = (150, 245)
+"""Darkest and brightest grey of the image that shows through where a latent is silent."""
 
 
 def multiply(
@@ -27,8 +29,9 @@ def multiply(
     boxes: NDArray[np.float64],
     vmax: float,
     gamma: float = 1.0,
+    ground: NDArray[np.uint8] | None = None,
 ) -> NDArray[np.uint8]:
-    """Return an image times the activation of its patches: black where the latent is silent.
+    """Return an image times the activation of its patches: where the latent is silent, black or a given ground.
 
     Parameters
     ----------
@@ -40,14 +43,26 @@ def multiply(
         Activation from which on the image is as it is.
     gamma : float
         1 is the paper's; below 1 weak activations become brighter.
+    ground : uint8 array [H, W, 3], optional
+        What is seen where the latent is silent, b; by default black, as in the paper.
 
     Returns
     -------
     uint8 array [H, W, 3]
-        x_ij · min(h_ij / vmax, 1)^gamma.
+        w x + (1 - w) b with w = min(h / vmax, 1)^gamma of each pixel's patch.
     """
-    share = np.clip(upsample(heatmap, boxes, image.shape) / (vmax or 1.0), 0, 1)
-    return np.asarray(np.rint(image * share[..., None] ** gamma), dtype=np.uint8)
+    weight = np.clip(upsample(heatmap, boxes, image.shape) / (vmax or 1.0), 0, 1)[..., None] ** gamma
+    below = 0.0 if ground is None else (1 - weight) * ground
+    return np.asarray(np.rint(image * weight + below), dtype=np.uint8)
+
+
+def faded(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return an image in light grey, uint8 [H, W, 3], stretched so that cells are recognised in pale pictures."""
+    grey = image.mean(axis=2, keepdims=True)
+    dark, bright = np.percentile(grey, (1, 99))
+    share = np.clip((grey - dark) / (bright - dark), 0, 1) if bright > dark else np.ones_like(grey)
+    grey = GREYS[0] + (GREYS[1] - GREYS[0]) * share
+    return np.asarray(np.rint(np.broadcast_to(grey, image.shape)), dtype=np.uint8)
 
 
 def patch_attribution(
@@ -57,6 +72,7 @@ def patch_attribution(
     rows: Sequence[LatentRow],
     *,
     patch: int | None = None,
+    region: tuple[int, int, int, int] | None = None,
     title: str = "",
     footer: str = "",
 ) -> Figure:
@@ -74,36 +90,48 @@ def patch_attribution(
         The same latents: title, text, reference images (none at all are allowed).
     patch : int, optional
         Row-major index of the patch that is explained; outlined.
+    region : (x0, y0, x1, y1), optional
+        Box of pixels that is explained; outlined.
     title, footer : str
         Lines above and below.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Brightness is the square root of the activation, so that weak patches are seen in print, from black (silent)
-        to the image as it is: at the largest activation on this image, and on the references at the largest on them.
+        Colour grows with the square root of the activation, so that weak patches are seen in print, from light grey
+        (silent) to the image as it is: at the largest activation on this image, and on the references at the largest
+        on them.
     """
     n = max((len(row.images) for row in rows), default=0)
     lines = max(len(rows), 1)
     with figure_style():
-        figure = new_figure(4.3 + 1.05 * (n + 1), max(1.08 * lines, 2.2) + 0.55)
-        parts: Any = figure.subfigures(1, 2, width_ratios=[2.2, 2.1 + 1.05 * (n + 1)])
+        figure = new_figure(4.6 + 1.2 * (n + 1), max(1.25 * lines, 2.2) + 0.6)
+        parts: Any = figure.subfigures(1, 2, width_ratios=[2.2, 2.4 + 1.2 * (n + 1)])
         left, right = parts
         axis = left.subplots()
         _show(axis, image)
         axis.set_anchor("N")
-        axis.set_title("image" if patch is None else "image and patch", fontsize=8)
-        if patch is not None:
-            outline(axis, boxes[patch])
+        marked = _marked(boxes, patch, region)
+        axis.set_title(" and ".join(["image", *marked]), fontsize=8)
+        for box in marked.values():
+            outline(axis, box)
         grid = right.subplots(lines, 2 + n, squeeze=False, width_ratios=[2.0, *[1.0] * (n + 1)])
         for line, (row, heatmap) in enumerate(zip(rows, heatmaps, strict=True)):
-            _draw_row(grid[line], image, boxes, heatmap, row, patch)
+            _draw_row(grid[line], image, boxes, heatmap, row, marked)
         _head(grid, n)
         if title:
             figure.suptitle(title, x=0.01, ha="left", fontsize=11)
-        if footer:
-            figure.supxlabel(footer, x=0.01, ha="left", fontsize=7.5, color="0.35")
+        scale = "Colour: where the latent is active, on one scale here and one on the references; grey: silent."
+        figure.supxlabel(f"{scale} {footer}".strip(), x=0.01, ha="left", fontsize=7.5, color="0.35")
     return figure
+
+
+def _marked(
+    boxes: NDArray[np.float64], patch: int | None, region: tuple[int, int, int, int] | None
+) -> dict[str, NDArray[np.float64]]:
+    """Return what is outlined, by what it is called."""
+    found = {} if patch is None else {"patch": boxes[patch]}
+    return found if region is None else found | {"region": np.asarray(region, dtype=np.float64)}
 
 
 def outline(axis: Axes, box: NDArray[np.float64], color: str = SKY, width: float = 1.8) -> None:
@@ -128,6 +156,8 @@ def overlay(
     *,
     title: str = "",
     patch: int | None = None,
+    region: tuple[int, int, int, int] | None = None,
+    largest: float | None = None,
 ) -> Figure:
     """Draw an image under the activation of one latent, with a colour bar in units of activation.
 
@@ -145,22 +175,26 @@ def overlay(
         Line above.
     patch : int, optional
         Row-major index of a patch to outline.
+    region : (x0, y0, x1, y1), optional
+        Box of pixels to outline.
+    largest : float, optional
+        Largest activation in the atlas, named beside the bar.
     """
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    largest = vmax or float(np.max(heatmap)) or 1.0
-    ramp, scale = alpha_ramp(color), Normalize(0, largest, clip=True)
+    ramp, scale = alpha_ramp(color), Normalize(0, vmax or float(np.max(heatmap)) or 1.0, clip=True)
     height, width = image.shape[:2]
     with figure_style():
-        figure = new_figure(4.2, 3.4 * min(height / width, 2.0) + 0.3)
+        wide = min(max(width / height, 1.0), 2.0)
+        figure = new_figure(0.8 + 3.4 * wide, 3.4 * wide * min(height / width, 2.0) + 0.3)
         axis = figure.subplots()
         _show(axis, image)
         axis.imshow(ramp(scale(upsample(heatmap, boxes, image.shape))), interpolation="nearest")
-        if patch is not None:
-            outline(axis, boxes[patch])
+        for box in _marked(boxes, patch, region).values():
+            outline(axis, box)
         bar = figure.colorbar(ScalarMappable(scale, ramp), ax=axis, shrink=0.85)
-        bar.set_label("activation")
+        bar.set_label("activation" if largest is None else f"activation (largest in the atlas {largest:.3g})")
         bar.outline.set_linewidth(0.5)
         axis.set_title(title)
     return figure
@@ -172,7 +206,7 @@ def _draw_row(
     boxes: NDArray[np.float64],
     heatmap: NDArray[np.floating],
     row: LatentRow,
-    patch: int | None,
+    marked: dict[str, NDArray[np.float64]],
 ) -> None:
     for axis in axes:
         axis.axis("off")
@@ -180,7 +214,7 @@ def _draw_row(
     text = axes[0].text(0, 0.95, title, fontsize=9, fontweight="bold", va="top", transform=axes[0].transAxes)
     more = axes[0].text(
         0,
-        0.93 - 0.23 * (1 + title.count("\n")),
+        0.93 - 0.2 * (1 + title.count("\n")),
         row.text,
         fontsize=7.5,
         va="top",
@@ -189,11 +223,11 @@ def _draw_row(
     )
     for item in (text, more):
         item.set_in_layout(False)
-    _show(axes[1], multiply(image, heatmap, boxes, float(np.max(heatmap)), GAMMA))
-    if patch is not None:
-        outline(axes[1], boxes[patch], width=0.7)
+    _show(axes[1], multiply(image, heatmap, boxes, float(np.max(heatmap)), GAMMA, faded(image)))
+    for box in marked.values():
+        outline(axes[1], box, width=0.7)
     for axis, picture, heat, places in zip(axes[2:], row.images, row.heatmaps, row.boxes, strict=False):
-        _show(axis, multiply(picture, heat, places, row.strongest, GAMMA))
+        _show(axis, multiply(picture, heat, places, row.strongest, GAMMA, faded(picture)))
 
 
 def _head(grid: NDArray[np.object_], n_references: int) -> None:

@@ -105,10 +105,23 @@ def _monosemanticity(axes: Axes, section: dict[str, Any]) -> None:
     encoder = section["encoders"][-1]  # another encoder's judgement, where there is one
     circular = ", circular" if encoder["circular"] else ""
     axes.set_title(f"Monosemanticity (by {encoder['encoder']}{circular})")
-    _steps(axes, encoder["units"])
-    chance = encoder["without_preference"]
-    _chance(axes, chance, "all images alike")
-    axes.set_xlabel("mean cosine of images, weighted by activation")
+    shown = {name: unit["percentiles"] for name, unit in encoder["units"].items() if "percentiles" in unit}
+    for y, (name, at) in enumerate(reversed(shown.items())):
+        for low, high, width in (("5", "95", 1.8), ("25", "75", 7)):
+            axes.plot([at[low], at[high]], [y, y], color=KINDS[name], linewidth=width, solid_capstyle="butt")
+        axes.plot(at["50"], y, "o", color="white", markeredgecolor="black", markersize=6)
+        axes.annotate(f"{at['50']:.4g}", (at["50"], y), (0, 8), textcoords="offset points", fontsize=8, ha="center")
+    axes.set_yticks(range(len(shown)), list(reversed(shown)))
+    axes.set_ylim(-0.5, len(shown) - 0.3)
+    axes.margins(x=0.08)
+    axes.locator_params(axis="x", nbins=5)
+    axes.ticklabel_format(axis="x", useOffset=False)
+    axes.axvline(encoder["without_preference"], color="black", linewidth=1, zorder=1)
+    axes.set_xlabel(
+        "mean cosine of images, weighted by activation\n"
+        "circle: median unit; thick: half of the units; thin: 90 %; line: all images alike",
+        fontsize=8,
+    )
 
 
 def _entropy(axes: Axes, section: dict[str, Any]) -> None:
@@ -175,48 +188,64 @@ def _probe_bar(axes: Axes, x: float, name: str, kind: str, score: dict[str, floa
 
 
 def _fidelity(axes: Axes, section: dict[str, Any]) -> None:
-    if _absent(axes, section, "Fidelity: cosine of the final embedding"):
+    probes = section.get("probe_accuracy", {})
+    title = "Fidelity: a probe's accuracy" if probes else "Fidelity: cosine of the final embedding"
+    if _absent(axes, section, f"{title} on what is left" if probes else title):
         return
-    cosine = section["cosine"]
-    names = list(cosine)[::-1]
-    colors = [KINDS.get(name, "0.6") for name in names]
-    means, sds = ([cosine[name][what] for name in names] for what in ("mean", "sd"))
-    axes.barh([_replacement(name, section) for name in names], means, xerr=sds, color=colors, capsize=2, ecolor="0.2")
-    for y, (name, mean) in enumerate(zip(names, means, strict=True)):
-        change = section.get("probe_accuracy", {}).get(name)
-        tail = f"  probe {change['change']:+.2f}" if change else ""
-        axes.text(0.015, y, f"{mean:.2f}{tail}", va="center", fontsize=8,
-                  bbox={"facecolor": "white", "alpha": 0.8, "pad": 1.2, "linewidth": 0})  # fmt: skip
-    axes.set_xlim(min(0.0, *means), 1)
-    axes.set_xlabel("with the original's; probe: change of accuracy")
+    cosine, values = section["cosine"], {name: of["mean"] for name, of in section["cosine"].items()}
+    if probes:
+        values = {"original": next(iter(probes.values()))["original"]}
+        values |= {name: probes[name]["replaced"] for name in cosine}
+    names = list(values)[::-1]
+    axes.barh(
+        [_replacement(name, section) for name in names],
+        [values[name] for name in names],
+        color=[KINDS.get(name, "0.2" if name == "original" else "0.6") for name in names],
+    )
+    for y, name in enumerate(names):
+        tail = f"  (cosine {cosine[name]['mean']:.3f})" if probes and name in cosine else ""
+        axes.text(0.015, y, f"{values[name]:.2f}{tail}", va="center", fontsize=8,
+                  bbox={"facecolor": "white", "alpha": 0.85, "pad": 1.2, "linewidth": 0})  # fmt: skip
+    axes.set_xlim(min(0.0, *values.values()), 1)
+    if probes:
+        axes.axvline(values["original"], color="black", linewidth=1)
+    axes.set_xlabel("accuracy on the final embedding" if probes else "with the original's")
 
 
 def _replacement(name: str, section: dict[str, Any]) -> str:
     if name == "PCA":
         return f"PCA, {section['pca_components']} components"
-    return {"mean token": "mean token everywhere"}.get(name, name)
+    return {"mean token": "mean token everywhere", "original": "original tokens"}.get(name, name)
 
 
 def _localisation(axes: Axes, section: dict[str, Any]) -> None:
     if _absent(axes, section, "Localisation: share of activation inside the structure"):
         return
     structures = section["structures"][:MAX_STRUCTURES]
+    axes.set_title("Localisation: share of activation inside the structure" + _shown_of(section))
     kinds = [kind for kind in KINDS if any(unit["kind"] == kind for unit in section["units"])]
-    width = 0.85 / len(kinds)
+    width = 0.8 / len(kinds)
     found = {(unit["structure"], unit["kind"]): unit for unit in section["units"] if "share_inside" in unit}
     for i, kind in enumerate(kinds):
         shares = [found.get((structure, kind), {}).get("share_inside", 0.0) for structure in structures]
         xs = np.arange(len(structures)) + (i - (len(kinds) - 1) / 2) * width
         bars = axes.bar(xs, shares, width, color=KINDS[kind], label=kind, edgecolor="white", linewidth=0.5)
-        axes.bar_label(bars, [f"{share:.2f}" for share in shares], fontsize=7.5)
+        numbers = [f" {share:.2f}" if share >= 0.005 else " <0.01" for share in shares]
+        axes.bar_label(bars, numbers, fontsize=7.5, rotation=90)
     for x, structure in enumerate(structures):
         area = next((unit["area_share"] for (name, _), unit in found.items() if name == structure), None)
         if area is not None:
-            axes.plot([x - 0.45, x + 0.45], [area, area], color="black", linewidth=1.2)
-            axes.text(x + 0.45, area, "area", fontsize=8, va="center")
+            axes.plot([x - 0.42, x + 0.42], [area, area], color="black", linewidth=1.2)
     axes.set_xticks(range(len(structures)), structures)
-    axes.set_ylim(0, 1.1)
-    axes.set_ylabel("share inside")
+    axes.set_ylim(0, 1.15)
+    axes.set_ylabel("share inside (line: its area)")
+    if "hint" in section:
+        axes.set_xlabel(section["hint"], fontsize=8, color="0.35")
+
+
+def _shown_of(section: dict[str, Any]) -> str:
+    n = len(section["structures"])
+    return f" ({MAX_STRUCTURES} of {n} masks shown; all in card.csv)" if n > MAX_STRUCTURES else ""
 
 
 def _text(axes: Axes, card: dict[str, Any]) -> None:

@@ -295,20 +295,20 @@ def _write_field(folder: Path, field: Field, found: FieldOfCells, boxes: Sequenc
                 "red_cell_px": round(cell.red_cell_diameter, 2),
             }
         )
-    _overview(field, found).save(folder / "overviews" / f"{found.name}.png")
+    draw_overview(field, found.cells, found.cut).save(folder / "overviews" / f"{found.name}.png")
     return rows
 
 
-def _overview(field: Field, found: FieldOfCells) -> Image.Image:
-    """Draw the field with numbered boxes of its cells; those left out are grey."""
+def draw_overview(field: Field, cells: Sequence[FoundCell], cut: Sequence[FoundCell]) -> Image.Image:
+    """Draw a field with boxes of its cells, numbered from 1; those that its border cuts are grey."""
     factor = max(1.0, max(field.shape[:2]) / _OVERVIEW)
     picture = _shrunk(field, factor)
     draw = ImageDraw.Draw(picture)
     line = max(2, round(max(picture.size) / 400))
     font = ImageFont.load_default(size=max(14, max(picture.size) // 45))
-    for cell in found.cut:
+    for cell in cut:
         draw.rectangle([side / factor for side in cell.box], outline=_LEFT_OUT, width=line)
-    for number, cell in enumerate(found.cells, 1):
+    for number, cell in enumerate(cells, 1):
         box = [side / factor for side in cell.box]
         draw.rectangle(box, outline=_KEPT, width=line)
         draw.text((box[0] + 2 * line, box[1] + line), str(number), _KEPT, font, stroke_width=2, stroke_fill=(0, 0, 0))

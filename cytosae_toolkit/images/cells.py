@@ -36,6 +36,7 @@ _MIN_CONTRAST = 0.3  # smoothed density of chromatin above its surroundings; pla
 _MIN_NUCLEUS, _MIN_NUCLEUS_AT_BORDER = 0.3, 0.12  # areas in red cells; a platelet has 0.1
 _LOBE = 0.7  # a piece of chromatin smaller than this may be a lobe, in red cells; lymphocytes have 0.8 and more
 _RED_TO_GREEN = 0.25  # of absorbance: chromatin has 0.4 or more, red cells have hardly any
+_FAINT, _FAINT_RED_TO_GREEN = 1.5, 2.0  # of scores; so faint, nuclei have up to 1.2, greenish red cells 3 and more
 _MIN_PIXELS = 5  # narrower red cells cannot be told from noise
 
 Labels = npt.NDArray[np.int32]
@@ -123,8 +124,8 @@ def find_cells(
         if window is None:
             continue
         piece = nuclei[window] == label
-        if _is_nucleus(piece, density[window], _at_border(window, stain.shape)):
-            score = float(bumps[window][piece].max()) / threshold
+        score = float(bumps[window][piece].max(initial=0)) / threshold
+        if _is_nucleus(piece, density[window], score, _at_border(window, stain.shape)):
             found.append(_measured(density, nuclei, label, window, score, factor, image.shape))
     return sorted(found, key=lambda cell: (cell.y0, cell.x0))
 
@@ -228,13 +229,18 @@ def _width(mask: Bools) -> float:
     return float(np.hypot(np.ptp(y), np.ptp(x)))
 
 
-def _is_nucleus(piece: Bools, density: Floats, at_border: bool) -> bool:
-    """Say whether a piece has the size and the colour of a nucleus: red cells hold no red-absorbing stain."""
+def _is_nucleus(piece: Bools, density: Floats, score: float, at_border: bool) -> bool:
+    """Say whether a piece has the size and the colour of a nucleus.
+
+    Red cells hold no red-absorbing stain; where the picture makes them greenish they absorb red but hardly green, which
+    only dense chromatin does.
+    """
     least = _MIN_NUCLEUS_AT_BORDER if at_border else _MIN_NUCLEUS
     if piece.sum() < least * _RED_CELL_AREA:
         return False
     red, green = np.median(density[piece][:, :2], axis=0)
-    return bool(red > _RED_TO_GREEN * green)
+    most = _FAINT_RED_TO_GREEN if score < _FAINT else np.inf
+    return bool(_RED_TO_GREEN * green < red and (green <= 0 or red < most * green))
 
 
 def _at_border(window: tuple[slice, slice], shape: tuple[int, ...], width: int = 1) -> bool:

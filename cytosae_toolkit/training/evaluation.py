@@ -116,10 +116,12 @@ def evaluate(
     Returns
     -------
     dict
-        The fields of `Metrics` for all tokens, `patches` for patch tokens, `n_images`, and `skipped`.
+        The fields of `Metrics` for all tokens, `patches` for patch tokens, `n_images`, `skipped`, and `unlike_share`,
+        the share of the images that are unlike the training images, None where the run does not know those.
     """
     from cytosae_toolkit.devices import resolve_device
     from cytosae_toolkit.tokens import token_source
+    from cytosae_toolkit.training.image_fit import unlike_share
     from cytosae_toolkit.weights import show_downloads
 
     resolved = resolve_device(device)
@@ -132,5 +134,6 @@ def evaluate(
     measured = measure_images(
         sae, view, np.arange(len(view)), prefix_tokens=backbone.prefix_tokens, device=resolved, progress=progress
     )
+    unlike = unlike_share(run, sae, view, device=resolved, progress=progress)
     skipped = [{"path": str(item.path), "reason": item.reason} for item in (*images.skipped, *view.skipped)]
-    return {"n_images": len(view), "skipped": skipped, **measured.to_json()}
+    return {"n_images": len(view), "skipped": skipped, "unlike_share": unlike, **measured.to_json()}

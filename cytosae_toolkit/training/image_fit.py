@@ -31,12 +31,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cytosae_toolkit.errors import CytosaeError
+from cytosae_toolkit.progress import SILENT
 from cytosae_toolkit.training.evaluation import IMAGES_AT_ONCE
 from cytosae_toolkit.training.metrics import DOMINANT_DIMENSION
 
 if TYPE_CHECKING:
     from cytosae_toolkit.interfaces.sae import SparseAutoencoder
-    from cytosae_toolkit.progress import Task
+    from cytosae_toolkit.progress import Progress, Task
     from cytosae_toolkit.training.evaluation import TokenImages
     from cytosae_toolkit.training.run import Run
 
@@ -259,6 +260,35 @@ def fit_images(
     """
     for tokens in _images_of(view, indices):
         yield fit_image(sae, tokens, spread, device)
+
+
+def unlike_share(
+    run: Run, sae: SparseAutoencoder, view: TokenImages, *, device: str = "cpu", progress: Progress = SILENT
+) -> float | None:
+    """Return the share of images unlike the training images, None if the run did not record those.
+
+    Parameters
+    ----------
+    run : Run
+        Knows its training images.
+    sae : SparseAutoencoder
+        The run's, on `device`.
+    view : TokenImages
+        Tokens of the images.
+    device : str
+        Where to compute.
+    progress : Progress
+        Where to report.
+    """
+    usual = ImageFit.of_run(run)
+    if usual is None or not len(view):
+        return None
+    n_unlike = 0
+    with progress.task("Comparing with the training images", len(view), "images") as task:
+        for fit in fit_images(sae, view, np.arange(len(view)), usual.spread, device=device):
+            n_unlike += usual.judge(*fit)
+            task.advance()
+    return n_unlike / len(view)
 
 
 def measure_training_images(

@@ -49,6 +49,17 @@ def test_skipped_images_are_named(run, tiny_images, tmp_path):
     assert "broken.png" in strict.stderr
 
 
+def test_images_unlike_the_training_images_are_warned_of(run, tiny_images):
+    assert "unlike" not in evaluate(run.path, tiny_images).stderr
+    path = run.path / "evaluation.json"
+    evaluation = json.loads(path.read_text())
+    evaluation["image_fit"]["fvu"]["quantiles"] = [0.0] * 9
+    path.write_text(json.dumps(evaluation))
+    result = evaluate(run.path, tiny_images)
+    assert "100 % of these images are unlike those that the SAE was trained on" in result.stderr
+    assert json.loads(evaluate(run.path, tiny_images, "--json").stdout)["unlike_share"] == 1
+
+
 def test_where_tokens_are_kept(run, tiny_images, tmp_path):
     shutil.rmtree(cache_folder() / "tokens")
     assert evaluate(run.path, tiny_images, "--no-token-store").exit_code == 0

@@ -95,6 +95,58 @@ def test_a_large_image_is_taken_for_a_field(run, tmp_path):
     assert explain(run.path, tmp_path / "field.png", "--no-cells").exit_code == 0
 
 
+@pytest.fixture
+def field(tmp_path):
+    """A drawn field with two cells about (110, 90) and (300, 200); a red cell is 24 pixels wide."""
+    y, x = np.mgrid[:300, :400]
+    image = np.full((300, 400, 3), (236, 228, 222), dtype=np.float64)
+    for cy, cx in ((90, 110), (200, 300)):
+        image[np.hypot(y - cy, x - cx) < 26] = (186, 178, 214)
+        image[np.hypot(y - cy, x - cx) < 17] = (92, 52, 138)
+    image += np.random.default_rng(0).normal(0, 2, image.shape)
+    Image.fromarray(np.clip(image, 0, 255).astype(np.uint8)).save(tmp_path / "field.png")
+    return tmp_path / "field.png"
+
+
+def test_a_cell_of_a_field_is_chosen_by_number_or_region(run, field, tmp_path):
+    scale = ("--red-cell-diameter", 24)
+    second = explain(run.path, field, *scale, "--cell", 2, "--json", "--out", tmp_path / "out")
+    assert second.exit_code == 0, second.output
+    document = json.loads(second.stdout)
+    assert (document["cell"], document["grid"]) == (2, [2, 2])
+    x0, y0, x1, y1 = document["box"]
+    assert x0 < 300 < x1 and y0 < 200 < y1
+    assert (tmp_path / "out" / "overview.png").is_file()
+    region = json.loads(explain(run.path, field, *scale, "--region", "285,185,300,200", "--json").stdout)
+    assert (region["cell"], region["box"]) == (2, [x0, y0, x1, y1])
+    assert "score" in region["latents"][0]
+
+
+def test_a_field_is_not_asked_about_one_cell_without_saying_which(run, field):
+    for arguments, message in (
+        (("--patch", "0,0"), "2 cells were found in the field"),
+        (("--cell", 3), "There is no cell 3 in the field"),
+        (("--region", "0,0,20,20"), "The region lies in no cell"),
+    ):
+        result = explain(run.path, field, "--red-cell-diameter", 24, *arguments)
+        assert (result.exit_code, message in result.stderr.replace("\n", " ")) == (2, True), result.output
+
+
+def test_mistakes_are_refused_before_the_backbone_is_made(run, cell, monkeypatch):
+    monkeypatch.setattr("cytosae_toolkit.training.run.Run.backbone", None)
+    for arguments in (["--latent", "128"], ["--region", "0,0,99,9"], ["--patch", "9,9"]):
+        result = explain(run.path, cell, *arguments)
+        assert (result.exit_code, "Traceback" in result.output) == (2, False)
+
+
+def test_patches_are_printed_as_they_are_asked_for_and_columns_are_explained(run, cell):
+    document = json.loads(explain(run.path, cell, "--top", 1, "--json").stdout)
+    row, column = document["latents"][0]["peak"]
+    shown = explain(run.path, cell, "--top", 1).stdout
+    assert f" {row},{column} " in shown
+    assert "ROW,COL from the upper left" in shown.replace("\n", " ")
+
+
 def test_windows_are_marked_approximate(run, tiny_images, tmp_path):
     picture = Image.new("RGB", (64, 32))
     for place in (0, 1):
@@ -134,7 +186,9 @@ def test_a_tiff_above_the_limit_is_read_in_pieces(run, tmp_path, monkeypatch):
         (["--latent", "128"], "Latent 128 does not exist: there are 128"),
         (["--similar"], "no images to compare with"),
         (["--pixel-size", "0.1", "--red-cell-diameter", "70"], "both set the scale"),
-        (["--cells", "--patch", "0,0"], "ask about one cell, not about a field"),
+        (["--window", "8", "--patch", "0,0"], "ask about one cell, --window about a field"),
+        (["--window", "8", "--cells"], "--window slides over the whole field, --cells finds its cells"),
+        (["--no-cells", "--cell", "1"], "--no-cells finds none"),
     ],
 )
 def test_bad_input_is_one_sentence(run, cell, arguments, message):

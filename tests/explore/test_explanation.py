@@ -7,7 +7,16 @@ from PIL import Image
 
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.explore import Explorer
-from cytosae_toolkit.explore.explanation import box_mask, check_folder, latent_table, scale_of, write_explanation
+from cytosae_toolkit.explore.explanation import (
+    _rows,
+    atlas_maximum,
+    box_mask,
+    check_folder,
+    latent_table,
+    with_places,
+    write_explanation,
+)
+from cytosae_toolkit.figures.references import LatentRow
 
 pytestmark = pytest.mark.usefixtures("no_loggers")
 
@@ -57,7 +66,8 @@ def test_a_region_outside_the_image_is_refused(box):
 
 def test_the_folder_of_an_explanation(session, image, tmp_path):
     out, table = tmp_path / "out", latent_table(session, image, top=3)
-    write_explanation(out, session, image, table, patch=(0, 1), similar=pd.DataFrame({"similarity": [0.5]}))
+    similar = pd.DataFrame({"similarity": [0.5], "file": ["a.png"]}, index=pd.Index([3], name="row"))
+    write_explanation(out, session, image, table, patch=(0, 1), region=(0, 0, 9, 9), similar=similar)
     names = [f"latent-{latent:05d}" for latent in sorted(table.index)]
     assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()) == [
         "attribution.png",
@@ -65,11 +75,14 @@ def test_the_folder_of_an_explanation(session, image, tmp_path):
         "latents.csv",
         *(f"overlays/{name}.png" for name in names),
         "similar.csv",
+        "similar.png",
     ]
     for latent, name in zip(sorted(table.index), names, strict=True):
         with Image.open(out / "heatmaps" / f"{name}.tif") as heat:
             np.testing.assert_array_equal(np.asarray(heat), image.heatmap(latent))
-    assert pd.read_csv(out / "latents.csv")["latent"].tolist() == table.index.tolist()
+    written = pd.read_csv(out / "latents.csv")
+    assert written["latent"].tolist() == table.index.tolist()
+    assert written["peak"].tolist() == [f"{peak // 2},{peak % 2}" for peak in table["peak"]]
 
 
 def test_names_like_formulas_are_harmless_in_the_table(session, image, tmp_path):
@@ -79,9 +92,32 @@ def test_names_like_formulas_are_harmless_in_the_table(session, image, tmp_path)
     assert not pd.read_csv(tmp_path / "out" / "latents.csv")["name"][0].startswith("=")
 
 
-def test_the_scale_is_the_atlas_maximum(session, image, trained, atlas):
-    assert scale_of(session, 3) == pytest.approx(trained.h[:, 1:, 3].max())
-    assert scale_of(Explorer(trained.run, device="cpu"), 3) is None
+def test_the_largest_of_a_latent_in_the_atlas(session, image, trained, atlas):
+    assert atlas_maximum(session, 3) == pytest.approx(trained.h[:, 1:, 3].max())
+    assert atlas_maximum(Explorer(trained.run, device="cpu"), 3) is None
+
+
+def test_patches_are_written_as_row_and_column():
+    table = pd.DataFrame({"peak": [0, 13, 26, -1]})
+    assert with_places(table, (4, 14))["peak"].tolist() == ["0,0", "0,13", "1,12", ""]
+    assert with_places(pd.DataFrame({"best": [1]}), (2, 2))["best"].tolist() == [1]
+
+
+def test_the_image_is_no_reference_of_itself_and_means_say_whose_they_are(session, image, atlas, monkeypatch):
+    asked = {}
+
+    def rows_of(atlas, latents, *, limit, without):
+        asked["without"] = without
+        return [LatentRow(f"latent {latent}", "mean 0.01, on 5 %", [], [], []) for latent in latents]
+
+    monkeypatch.setattr("cytosae_toolkit.figures.montage.montage_rows", rows_of)
+    atlas.has_images = True
+    table = latent_table(session, image, latents=[5])
+    (first,) = _rows(session, image, table)
+    assert asked["without"] == {"cell 0"}
+    here, there = first.text.splitlines()
+    assert here == f"here: mean {table['mean'].iloc[0]:.3g}, largest {table['max'].iloc[0]:.3g}"
+    assert there == "atlas: mean 0.01, on 5 %"
 
 
 def test_nothing_of_the_user_is_overwritten(session, image, tmp_path):

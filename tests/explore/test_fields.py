@@ -10,12 +10,12 @@ from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.explore import Explorer
 from cytosae_toolkit.explore.fields import (
     BoxSummary,
-    _cell_boxes,
-    _red_cells,
+    cell_boxes,
     explain_cells,
     explain_windows,
     load_boxes,
     looks_like_field,
+    red_cells,
 )
 from cytosae_toolkit.images.windows import open_field, window_grid
 
@@ -76,7 +76,7 @@ def test_the_summary_of_several_boxes(session, trained, tiles):
     np.testing.assert_allclose(table["mean"], means.mean(axis=0)[table.index], rtol=1e-6)
     np.testing.assert_array_equal(table["max"], h[:, 1:].max(axis=(0, 1))[table.index])
     np.testing.assert_array_equal(table["n_active"], (means > 0).sum(axis=0)[table.index])
-    np.testing.assert_array_equal(table["best"], means.astype(np.float32).argmax(axis=0)[table.index])
+    np.testing.assert_array_equal(table["best"], means.astype(np.float32).argmax(axis=0)[table.index] + 1)
     assert table["mean"].is_monotonic_decreasing
     hidden = ((h[:, 1:] > 0).mean(axis=1) > 0.9).all(axis=0)
     assert set(summary.table(top=None).index) == set(table.index) - set(np.flatnonzero(hidden))
@@ -86,7 +86,7 @@ def test_a_latent_that_is_asked_for_is_shown_even_if_silent(session, trained):
     summary = BoxSummary(session)
     summary.add(session.load(trained.table.path(0)))
     silent = int(np.flatnonzero(trained.h[0].max(axis=0) == 0)[0])
-    assert summary.table(latents=[silent]).loc[silent].tolist() == [0, 0, 0, -1]
+    assert summary.table(latents=[silent]).loc[silent].tolist() == [0, 0, 0, 0]
 
 
 def test_what_looks_like_a_field(session, tmp_path):
@@ -107,13 +107,16 @@ def test_cells_of_a_field_are_found_and_explained(session, tmp_path):
     found = explain_cells(session, field, top=4, red_cell_diameter=24, out=out)
     assert (found.what, found.shape, found.n_boxes, len(found.table)) == ("cells", (300, 400), 2, 4)
     cells = pd.read_csv(out / "cells.csv")
+    assert cells["cell"].tolist() == [1, 2]
+    with Image.open(out / "overview.png") as overview:
+        assert overview.size == (400, 300)
     for row, centre in ((0, (110, 90)), (1, (300, 200))):
         x0, y0, x1, y1 = cells.loc[row, ["x0", "y0", "x1", "y1"]]
         assert np.hypot((x0 + x1) / 2 - centre[0], (y0 + y1) / 2 - centre[1]) < 8
         share = np.pi * 26**2 / ((x1 - x0) * (y1 - y0))
         assert share == pytest.approx(session.image_fit.cell_size, rel=0.5)
     assert pd.read_csv(out / "latents.csv")["latent"].tolist() == found.table.index.tolist()
-    for name in ("cell-000", "cell-001"):
+    for name in ("cell-001", "cell-002"):
         assert (out / name / "attribution.png").is_file()
         assert len(list((out / name / "heatmaps").iterdir())) == 4
 
@@ -155,7 +158,7 @@ def large(tmp_path, monkeypatch):
 
 def test_cells_of_a_field_above_the_limit_are_found_in_tiles(session, large):
     field, centres = large
-    boxes = _cell_boxes(session, field, _red_cells(field, 24, None))
+    boxes = cell_boxes(session, field, red_cells(field, 24, None))
     assert len({(x1 - x0, y1 - y0) for x0, y0, x1, y1 in boxes}) == 1
     found = sorted(((x0 + x1) / 2, (y0 + y1) / 2) for x0, y0, x1, y1 in boxes if x0 > 0 and y0 > 0)
     np.testing.assert_allclose(found, sorted(centres), atol=8)
@@ -186,3 +189,18 @@ def test_windows_over_a_field(session, trained, tiles, tmp_path):
     top = explain_windows(session, field, windows, top=3).table
     assert len(top) == 3
     assert top["mean"].is_monotonic_decreasing
+
+
+def test_all_windows_count(session, trained, tiles):
+    field, windows = tiles
+    table = explain_windows(session, field, windows * 5, top=None, everywhere=True).table
+    active = (trained.h[:6].mean(axis=1) > 0).sum(axis=0)
+    np.testing.assert_array_equal(table["n_active"], 5 * active[table.index])
+
+
+def test_cells_at_the_border_are_left_out_as_when_they_are_cropped(session, tmp_path):
+    drawn = drawn_field()
+    cut = Pixels(np.ascontiguousarray(drawn[:, 105:]))
+    found = explain_cells(session, cut, red_cell_diameter=24)
+    assert (found.n_boxes, found.n_cut) == (1, 1)
+    assert explain_cells(session, Pixels(drawn), red_cell_diameter=24).n_cut == 0

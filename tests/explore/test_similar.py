@@ -17,7 +17,12 @@ def atlas_of(means, **columns):
     if "group" not in images:
         images["group"] = images["id"]
     latents = pd.DataFrame({"n_images": (means > 0).sum(axis=0)})
-    return SimpleNamespace(images=images, latents=latents, mean_rows=lambda rows: sparse.csr_matrix(means[rows]))
+    return SimpleNamespace(
+        images=images,
+        latents=latents,
+        mean_rows=lambda rows: sparse.csr_matrix(means[rows]),
+        file_name=lambda row: f"cell-{row}.png",
+    )
 
 
 MEANS = [
@@ -30,6 +35,7 @@ MEANS = [
 
 def test_latents_that_fire_everywhere_count_for_nothing():
     found = similar_images(atlas_of(MEANS), np.array([100.0, 1, 0, 0]))
+    assert found["file"].tolist() == ["cell-0.png", "cell-1.png"]
     assert found.index.tolist() == [0, 1]  # rows 2 and 3 share only latent 0
     np.testing.assert_allclose(found["similarity"], 1.0)
     assert inverse_document_frequency(np.array([4, 2]), 4)[0] == 0

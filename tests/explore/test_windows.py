@@ -5,7 +5,7 @@ import pytest
 
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.explore import Explorer
-from cytosae_toolkit.explore.windows import FieldMap, _Blend, field_picture, read_boxes, slide
+from cytosae_toolkit.explore.windows import Blend, FieldMap, field_picture, read_boxes, slide
 
 pytestmark = pytest.mark.usefixtures("no_loggers")
 
@@ -58,7 +58,7 @@ def test_what_no_window_reaches_is_unknown(session, trained):
 def test_overlapping_windows_blend_to_the_field_that_they_show():
     """Windows onto a plane give back the plane, whatever their overlap, up to the clamped border."""
     height, width, size = 70, 90, 40
-    blend = _Blend(1, (height, width), boxes_of(0, 0, size, 4))
+    blend = Blend(1, (height, width), boxes_of(0, 0, size, 4))
     for y in (0, 15, 30):
         for x in (0, 20, 50):
             boxes = boxes_of(x, y, size, 4)
@@ -72,7 +72,7 @@ def test_overlapping_windows_blend_to_the_field_that_they_show():
 
 
 def test_a_constant_stays_constant():
-    blend = _Blend(2, (64, 50), boxes_of(0, 0, 32, 4))
+    blend = Blend(2, (64, 50), boxes_of(0, 0, 32, 4))
     for y in (0, 16, 32):
         for x in (0, 18):
             blend.add(np.full((2, 4, 4), 2.5, dtype=np.float32), boxes_of(x, y, 32, 4))

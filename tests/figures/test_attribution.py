@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cytosae_toolkit.figures.attribution import GAMMA, multiply, overlay, patch_attribution
+from cytosae_toolkit.figures.attribution import GAMMA, GREYS, faded, multiply, overlay, patch_attribution
 from cytosae_toolkit.figures.references import LatentRow
 from cytosae_toolkit.figures.style import save_figure
 
@@ -39,10 +39,36 @@ def test_an_image_its_patch_and_its_latents():
     text, here, first, second, _, here2, *_ = right.axes
     assert [part.get_text() for part in text.texts] == ["latent 7", "h = 0.5"]
     assert (shown(here)[:, :4] == 200).all()
-    assert (shown(here)[:, 4:] == round(200 * 0.25**GAMMA)).all()
-    assert (shown(first)[:, 4:] == round(200 * 0.25**GAMMA)).all()  # the references' own scale
+    weak = round(200 * 0.25**GAMMA + GREYS[1] * (1 - 0.25**GAMMA))
+    assert (shown(here)[:, 4:] == weak).all()
+    assert (shown(first)[:, 4:] == weak).all()  # the references' own scale
     np.testing.assert_array_equal(shown(first), shown(second))
-    assert (shown(here2) == 0).all()
+    np.testing.assert_array_equal(shown(here2), faded(IMAGE))
+
+
+def test_the_cell_is_recognised_where_a_latent_is_silent():
+    pale = np.full((8, 8, 3), (120, 130, 150), dtype=np.uint8)
+    pale[2:6, 2:6] = (100, 90, 150)
+    found = faded(pale)
+    assert (found[..., :1] == found).all()
+    assert found[0, 0, 0] - found[4, 4, 0] > 60
+    assert found.min() >= GREYS[0]
+
+
+def test_a_region_is_outlined_on_the_image_and_on_what_latents_see():
+    figure = patch_attribution(IMAGE, BOXES, [np.ones(2)], [row(1)], region=(1, 2, 5, 7))
+    left, right = figure.subfigs
+    for axis in (left.axes[0], right.axes[1]):
+        box = axis.patches[-1]
+        assert (box.get_x(), box.get_y(), box.get_width(), box.get_height()) == (0.5, 1.5, 4, 5)
+    assert "region" in left.axes[0].get_title(loc="left")
+    assert overlay(IMAGE, np.ones(2), BOXES, region=(1, 2, 5, 7)).axes[0].patches[-1].get_width() == 4
+
+
+def test_the_largest_in_the_atlas_is_named_and_does_not_pale_the_overlay():
+    axis, bar = overlay(IMAGE, np.array([0.0, 0.4]), BOXES, largest=7.0).axes
+    assert bar.get_ylabel() == "activation (largest in the atlas 7)"
+    assert np.asarray(axis.images[1].get_array())[0, 7, 3] == pytest.approx(0.85)
 
 
 def test_without_a_patch_or_references():

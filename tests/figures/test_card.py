@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -60,7 +61,15 @@ def test_every_entry_has_a_panel(card, tmp_path):
     figure = metrics_card(card)
     assert len(figure.axes) == 7
     shown = texts(figure)
-    for text in ("circular", "0.90", "PCA, 4 components", "0.85  (cosine 0.900)", "original tokens", "mean max cosine 0.60", "pairs > 0.7: 40.0%"):
+    for text in (
+        "circular",
+        "0.90",
+        "PCA, 4 components",
+        "0.85  (cosine 0.900)",
+        "original tokens",
+        "mean max cosine 0.60",
+        "pairs > 0.7: 40.0%",
+    ):
         assert text in shown
     assert all(path.stat().st_size for path in save_figure(figure, tmp_path / "card.svg", card_numbers(card)))
 
@@ -105,7 +114,7 @@ def test_numbers_of_localisation_do_not_overlap(card):
     figure.canvas.draw()
     boxes = sorted((text.get_window_extent() for text in panel(figure, "Localisation").texts), key=lambda box: box.x0)
     assert len(boxes) == 24
-    assert all(left.x1 <= right.x0 for left, right in zip(boxes, boxes[1:], strict=False))
+    assert all(left.x1 <= right.x0 for left, right in pairwise(boxes))
 
 
 def test_absent_entries_say_why(card):

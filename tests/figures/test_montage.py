@@ -58,6 +58,11 @@ def test_a_row_has_statistics_pictures_and_heat_maps():
     assert row.captions == ["blast\n0.25", "blast\n0.25"]
 
 
+def test_images_of_some_groups_are_left_out_and_others_take_their_place():
+    (row,) = montage_rows(ToyAtlas(), [0], limit=1, without={"g2"})
+    assert [image[0, 0, 0] for image in row.images] == [50]
+
+
 def test_kinds_and_sets_are_rows_of_their_own():
     rows = montage_rows(ToyAtlas(), [0], kinds=["top", "typical", "miss"])
     assert [row.text.splitlines()[0] for row in rows[1:]] == [

@@ -86,6 +86,23 @@ def test_platelets_and_dust_are_too_small() -> None:
     assert find_cells(image, red_cell_diameter=45) == []
 
 
+def with_pale_disks(color: tuple[int, int, int]) -> np.ndarray:
+    """Return a field in which three red cells have another colour."""
+    image = generate_field(np.random.default_rng(1), n_white_cells=2, scale=6.0).image.copy()
+    rows, columns = np.ogrid[: image.shape[0], : image.shape[1]]
+    for x, y in ((100, 100), (300, 200), (500, 350)):
+        image[(rows - y) ** 2 + (columns - x) ** 2 <= 20**2] = color
+    return image
+
+
+def test_faint_greenish_red_cells_are_no_nuclei() -> None:
+    boxes: Boxes = [(x - 20, y - 20, x + 20, y + 20) for x, y in ((100, 100), (300, 200), (500, 350))]
+    greenish = find_cells(with_pale_disks((90, 180, 170)), red_cell_diameter=45)
+    purple = find_cells(with_pale_disks((130, 110, 190)), red_cell_diameter=45)
+    assert n_matched(greenish, boxes) == 0
+    assert n_matched(purple, boxes) == 3
+
+
 @pytest.mark.parametrize("shape", [(8, 8), (40, 600), (300, 200)])
 @pytest.mark.parametrize("level", [0, 255])
 def test_pictures_without_anything_hold_no_cells(shape: tuple[int, int], level: int) -> None:
