@@ -42,6 +42,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Another seed, other smears.")] = 0,
     backbone: Annotated[str, typer.Option(help="Backbone.")] = "nano",
     backbone_option: BackboneOptions = None,
+    view: Annotated[bool, typer.Option("--view", help="Open the result in napari.")] = False,
     force: ForceOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -55,6 +56,9 @@ def demo(
     from cytosae_toolkit.cli.train import stop_on_signal
     from cytosae_toolkit.demo.tour import Tour, run_tour
 
+    if view and not force and (out / "demo.json").is_file():
+        _view(out)
+        return
     _check_folder(out, force=force)
     tour = Tour(out, seed=seed, backbone=backbone, backbone_options=parse_pairs(backbone_option, "-B"))
     started = time.monotonic()
@@ -65,8 +69,18 @@ def demo(
                     "localisation": finding.table.to_dict("records"), "atlas": finding.atlas.path,
                     "patients": _patient_numbers(finding),
                     "files": [*finding.files, *finding.patients.files]})  # fmt: skip
-        return
-    _show(finding, time.monotonic() - started)
+    else:
+        _show(finding, time.monotonic() - started)
+    if view:
+        _view(out)
+
+
+def _view(out: Path) -> None:
+    """Open the demonstration's atlas and its smear."""
+    from cytosae_toolkit.cli.view import open_viewer
+    from cytosae_toolkit.demo.atlas import ATLAS
+
+    open_viewer(out / ATLAS, [out / "field.png"])
 
 
 def _check_folder(out: Path, *, force: bool) -> None:
@@ -142,6 +156,7 @@ def _show(finding: Finding, seconds: float) -> None:
     say(f"  {program} train {finding.out / 'smears' / 'images.csv'} --out topk-run --backbone nano --sae topk")
     say(f"  {program} weights fetch dinobloom-b")
     say(f"  {program} train FOLDER_OF_CELLS --out my-run --dry-run")
+    say(f"  {program} view {finding.atlas.path} {finding.out / 'field.png'}")
     say(f"  {program} plugins")
 
 

@@ -24,6 +24,7 @@ COMMANDS = (
     "classify",
     "compare",
     "report",
+    "view",
     "sweep",
     "verify",
 )

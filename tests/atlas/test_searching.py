@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from cytosae_toolkit.atlas.query import QueryError
-from cytosae_toolkit.atlas.search_fields import ALIASES
-from cytosae_toolkit.atlas.searching import search
+from cytosae_toolkit.atlas.search_fields import ALIASES, Fields
+from cytosae_toolkit.atlas.searching import find, search
 from cytosae_toolkit.errors import CytosaeError
 
 NAN = float("nan")
@@ -212,3 +212,11 @@ def test_49152_latents_are_searched_quickly():
             times.append(time.perf_counter() - start)
         slowest = max(slowest, min(times))
     assert slowest < 0.2, f"{slowest:.3f} s"  # 50 ms on a quiet machine; tests share theirs
+
+
+def test_find_tells_rows_and_keeps_what_it_read(latents: pd.DataFrame) -> None:
+    fields = Fields(latents)
+    for query in ("granules", "label:blast", "", "zzz"):
+        found, table = find(fields, query), search(latents, query, limit=None)
+        assert fields.numbers[found.rows].tolist() == table.index.tolist()
+        assert (found.n_hidden, found.hint) == (table.attrs["n_hidden"], table.attrs["hint"])

@@ -55,3 +55,12 @@ def test_demo_touches_no_foreign_folder(small, tmp_path):
         assert result.exit_code == 2
         assert "holds other things" in result.output
     assert (tmp_path / "letter.txt").exists()
+
+
+def test_view_opens_a_finished_demo_at_once(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("cytosae_toolkit.cli.view.open_viewer", lambda source, images: opened.append((source, images)))
+    (tmp_path / "demo.json").write_text("{}")
+    result = demo("--out", str(tmp_path), "--view")
+    assert result.exit_code == 0, result.output
+    assert opened == [(tmp_path / "demo.atlas.zarr", [tmp_path / "field.png"])]

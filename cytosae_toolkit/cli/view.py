@@ -1,0 +1,97 @@
+"""``view``: napari with the plugin docked."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cytosae_toolkit.cli.common import DebugOption
+from cytosae_toolkit.errors import CytosaeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``view`` to the program."""
+    app.command("view")(view)
+
+
+def view(
+    source: Annotated[Path | None, typer.Argument(metavar="[ATLAS]", help="An atlas, packed or not, or a run.")] = None,
+    images: Annotated[list[Path] | None, typer.Argument(metavar="[IMAGE]…", help="Images to open.")] = None,
+    debug: DebugOption = False,
+) -> None:
+    """Open napari with the dock of the plugin: concepts on your cells and smears.
+
+    An image may stand in the place of the atlas; without either the start page offers a sample.
+    """
+    atlas, shown = sort_arguments(source, images or [])
+    open_viewer(atlas, shown)
+
+
+def sort_arguments(source: Path | None, images: Sequence[Path]) -> tuple[Path | None, list[Path]]:
+    """Return the atlas, if one is given, and the images.
+
+    Raises
+    ------
+    CytosaeError
+        If something does not exist.
+    """
+    for path in [*([] if source is None else [source]), *images]:
+        if not path.exists():
+            raise CytosaeError(f"{path} does not exist.", "Name an atlas first, then images.")
+    if source is None or source.is_dir() or source.suffix.lower() == ".zip":
+        return source, list(images)
+    return None, [source, *images]
+
+
+def open_viewer(source: Path | None, images: Sequence[Path] = ()) -> None:
+    """Open napari with the plugin docked, and return when it is closed.
+
+    Parameters
+    ----------
+    source : Path, optional
+        An atlas or a run.
+    images : sequence of Path
+        Images to show.
+
+    Raises
+    ------
+    CytosaeError
+        If napari is not installed, or there is no screen.
+    """
+    _check_napari()
+    _check_screen()
+    import napari
+
+    from napari_cytosae._widget import dock
+
+    viewer = napari.Viewer(title="CytoSAE")
+    dock(viewer).open(source, images)
+    napari.run()
+
+
+def _check_napari() -> None:
+    try:
+        import napari  # noqa: F401
+        from qtpy import QtWidgets  # noqa: F401
+    except Exception as error:  # qtpy raises its own where no Qt is installed
+        raise CytosaeError(
+            "The viewer needs napari and Qt, which are not installed.",
+            "Install them: pip install 'cytosae-toolkit[napari]' PyQt6",
+        ) from error
+
+
+def _check_screen() -> None:
+    if not sys.platform.startswith("linux") or os.environ.get("QT_QPA_PLATFORM"):
+        return
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise CytosaeError(
+            "There is no screen: DISPLAY and WAYLAND_DISPLAY are not set.",
+            "Run it on a desktop, by `ssh -X`, or under `xvfb-run`.",
+        )

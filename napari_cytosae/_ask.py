@@ -1,0 +1,94 @@
+"""Which concepts a patch, a region or the whole picture shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QSplitter, QVBoxLayout, QWidget
+
+from napari_cytosae._answers import Answer
+from napari_cytosae._filters import everywhere_box
+from napari_cytosae._listening import Listening
+from napari_cytosae._region_panel import RegionPanel
+from napari_cytosae._rows import activation_column
+from napari_cytosae._session import Session
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from cytosae_toolkit.explore.scene import Scene, Spot
+    from napari_cytosae._pixels import Picture
+
+ACTIVATION = activation_column("Strength", "Activation on this patch; the bar compares with the list's strongest.")
+
+
+class AskPanel(Listening, QWidget):
+    """The concepts under the cursor, of the patch that was clicked, and of a region or else of the whole picture.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Where regions are drawn.
+    session : Session
+        Holds picture, patches and filters.
+    """
+
+    def __init__(self, viewer: ViewerModel, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.viewer, self.session = viewer, session
+        self.hovered = Answer(session, ACTIVATION, "Point at a cell.")
+        self.pinned = Answer(session, ACTIVATION, "Click on a patch to keep its concepts here.")
+        self.asked = RegionPanel(viewer, session)
+        parts = QSplitter(Qt.Orientation.Vertical)
+        for part in (self.hovered, self.pinned, self.asked):
+            parts.addWidget(part)
+            parts.setCollapsible(parts.count() - 1, False)
+        parts.setStretchFactor(2, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.addWidget(everywhere_box(session))
+        layout.addWidget(parts)
+        self._last: Spot | None = None
+        self.listen(session.scene_changed, self._forget)
+        self.listen(session.spot_changed, self._show_hovered)
+        self.listen(session.pinned_changed, self._show_pinned)
+        self.listen(session.view_changed, self._show_both)
+
+    def show_on(self, picture: Picture | None) -> None:
+        """Say what the session's scene is read from, for regions; call it before `Session.set_scene`."""
+        self.asked.show_on(picture)
+
+    def _forget(self) -> None:
+        self._last = None
+        self.hovered.forget("Under the cursor")
+        self._show_pinned()
+
+    def _show_both(self) -> None:
+        self._show_hovered()
+        self._show_pinned()
+
+    def _show_hovered(self) -> None:
+        """Show the patch under the cursor; once it is left, the last one stays, so that its list can be clicked."""
+        self._last = self.session.spot or self._last
+        self._show(self.hovered, "Under the cursor", self._last)
+
+    def _show_pinned(self) -> None:
+        self._show(self.pinned, "Clicked patch", self.session.pinned)
+
+    def _show(self, answer: Answer, heading: str, spot: Spot | None) -> None:
+        scene = self.session.scene
+        if scene is None or spot is None:
+            answer.forget(heading)
+            return
+        table = scene.top_latents(spot, None, hide_everywhere=self.session.hide_everywhere)
+        answer.show_table(f"{heading}: {place_of(scene, spot)}", self.session.visible(table), "activation")
+
+
+def place_of(scene: Scene, spot: Spot) -> str:
+    """Return where a patch is, counted from 1."""
+    patch = f"row {spot.row + 1}, column {spot.column + 1}"
+    if len(scene.parts) == 1:
+        return patch
+    what = {"cells": "cell", "boxes": "box", "windows": "window"}.get(scene.kind, "part")
+    return f"{what} {spot.part + 1}, {patch}"

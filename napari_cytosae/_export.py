@@ -1,0 +1,209 @@
+"""Saving: the view, heat maps, tables and montages; nothing is replaced without asking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import QFileDialog, QGridLayout, QLabel, QMessageBox, QPushButton, QVBoxLayout, QWidget
+
+from cytosae_toolkit.errors import CytosaeError
+from napari_cytosae._export_files import (
+    About,
+    Scaled,
+    concept_table,
+    write_heat_tiff,
+    write_heat_zarr,
+    write_montage,
+    write_table,
+)
+from napari_cytosae._export_view import Bar, framed
+from napari_cytosae._jobs import Job, JobProgress, run_job
+from napari_cytosae._listening import Listening
+from napari_cytosae._made import made
+from napari_cytosae._overlay import ACCENTS
+from napari_cytosae._pieces import plain_label
+from napari_cytosae._session import SLOTS
+
+if TYPE_CHECKING:
+    from napari_cytosae._pixels import Picture
+    from napari_cytosae._session import Session
+
+ABOUT = {
+    "view": ("View…", "What the viewer shows, with colour bar and caption, as PNG."),
+    "heat": ("Heat map…", "Pattern strength in each patch (activation, float32) as TIFF or Zarr, with its scale."),
+    "table": ("Table…", "The concepts of this picture, or of the atlas while none was read, as CSV."),
+    "montage": ("Montage…", "Reference cells of the chosen concepts for a slide, as PNG, PDF or SVG."),
+}
+
+
+class ExportPanel(Listening, QWidget):
+    """Saves what is looked at.
+
+    Parameters
+    ----------
+    viewer : napari viewer
+        What is photographed.
+    session : Session
+        What is looked at.
+    """
+
+    def __init__(self, viewer: Any, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer, self._session = viewer, session
+        self._picture: Picture | None = None
+        self._job: Job[Any] | None = None
+        self.buttons = {name: made(QPushButton(text, self), toolTip=about) for name, (text, about) in ABOUT.items()}
+        self.message = plain_label()
+        actions = (self.save_view, self.save_heat, self.save_table, self.save_montage)
+        for button, action in zip(self.buttons.values(), actions, strict=True):
+            button.clicked.connect(lambda _=False, action=action: action())
+        grid = QGridLayout()
+        grid.setColumnStretch(1, 1)
+        for i, (name, button) in enumerate(self.buttons.items()):
+            grid.addWidget(button, i, 0)
+            grid.addWidget(made(QLabel(ABOUT[name][1]), wordWrap=True), i, 1)
+        box = QVBoxLayout(self)
+        box.setContentsMargins(6, 6, 6, 6)
+        box.addLayout(grid)
+        box.addWidget(self.message)
+        box.addStretch(1)
+        for signal in (session.source_changed, session.scene_changed):
+            self.listen(signal, self._enable)
+        self.listen(session.latent_changed, self._enable, 0)
+
+    def _enable(self, *_: object) -> None:
+        session = self._session
+        chosen = bool(self._latents())
+        pictures = session.atlas is not None and session.atlas.has_images
+        self.buttons["heat"].setEnabled(chosen and session.scene is not None)
+        self.buttons["table"].setEnabled(session.scene is not None or session.atlas is not None)
+        self.buttons["montage"].setEnabled(chosen and pictures)
+
+    def show_on(self, picture: Picture | None) -> None:
+        """Say which layer the session's scene is read from."""
+        self._picture = picture
+
+    def _latents(self) -> list[int]:
+        found = [self._session.latent(slot) for slot in range(SLOTS)]
+        return list(dict.fromkeys(latent for latent in found if latent is not None))
+
+    # What is saved
+
+    def save_view(self, path: Path | None = None) -> None:
+        """Save what the viewer shows, with colour bar and caption."""
+        path = self._path(path, "Save the view", "view", [".png"])
+        if path is None:
+            return
+        view = self._viewer.screenshot(canvas_only=True, flash=False)
+        image = framed(view, self._bars(), self._caption())
+
+        def write(_: JobProgress) -> None:
+            from cytosae_toolkit.files import atomic_path
+
+            with atomic_path(path) as temporary:
+                if not image.save(str(temporary), "PNG"):
+                    raise CytosaeError(f"{path} cannot be written.", "Choose another folder.")
+
+        self._write(path, write)
+
+    def save_heat(self, path: Path | None = None) -> None:
+        """Save the heat map of the first latent that is chosen."""
+        scene, latents = self._session.scene, self._latents()
+        if scene is None or not latents:
+            return
+        path = self._path(path, "Save the heat map", f"concept-{latents[0]}", [".tif", ".zarr"])
+        if path is None:
+            return
+        latent, scaled = latents[0], self._scaled()
+        full = self._session.full_scale(latent)
+        about = About(latent, self._session.describe(latent), self._picture_name(), full, scene.kind)
+        write_heat = write_heat_zarr if path.suffix.lower() == ".zarr" else write_heat_tiff
+        self._write(path, lambda _: write_heat(path, scene.heat(latent), about, scaled))
+
+    def save_table(self, path: Path | None = None) -> None:
+        """Save the concepts of the picture, or of the atlas."""
+        path = self._path(path, "Save the table", "concepts", [".csv"])
+        if path is not None:
+            self._write(path, lambda _: write_table(path, concept_table(self._session)))
+
+    def save_montage(self, path: Path | None = None) -> None:
+        """Save the reference cells of the chosen latents."""
+        atlas, latents = self._session.atlas, self._latents()
+        if atlas is None or not latents:
+            return
+        name = "-".join(str(latent) for latent in latents)
+        path = self._path(path, "Save a montage", f"concept-{name}", [".png", ".pdf", ".svg"])
+        if path is not None:
+            self._write(path, lambda _: write_montage(path, atlas, latents))
+
+    # What is said about it
+
+    def _bars(self) -> list[Bar]:
+        session, bars = self._session, []
+        for slot, colour in enumerate(ACCENTS):
+            latent = session.latent(slot)
+            if latent is not None:
+                title = f"{session.describe(latent)}, strength"
+                bars.append(Bar(colour, session.full_scale(latent), title, session.threshold))
+        return bars
+
+    def _caption(self) -> list[str]:
+        session, scene = self._session, self._session.scene
+        how = {
+            "cell": "read as one cell", "cells": "white cells that were found", "boxes": "boxes that were drawn",
+            "windows": "sliding windows, approximate",
+        }  # fmt: skip
+        lines = [" · ".join(text for text in (self._picture_name(), how[scene.kind] if scene else "") if text)]
+        latents = ", ".join(f"latent {latent}" for latent in self._latents())
+        where = session.atlas.path.name if session.atlas is not None else ""
+        lines.append(" · ".join(text for text in (latents, where) if text))
+        return [line for line in lines if line]
+
+    def _picture_name(self) -> str:
+        layer = self._viewer.layers.selection.active if self._picture is None else self._picture.layer
+        return "" if layer is None else str(layer.name)
+
+    def _scaled(self) -> Scaled:
+        if self._picture is None:
+            return Scaled()
+        layer, frame = self._picture.layer, self._picture.frame
+        scale = [float(layer.scale[axis] * step) for axis, step in zip(frame.axes, frame.step, strict=True)]
+        first = [  # the first pixel of a coarser level is centred within the first ones of the layer
+            float(layer.translate[axis] + layer.scale[axis] * (step - 1) / 2)
+            for axis, step in zip(frame.axes, frame.step, strict=True)
+        ]
+        return Scaled((scale[0], scale[1]), (first[0], first[1]), str(layer.units[frame.axes[1]]))
+
+    # Writing
+
+    def _path(self, path: Path | None, title: str, name: str, suffixes: Sequence[str]) -> Path | None:
+        """Return where to write; None if the user thinks better of it."""
+        if path is None:
+            kinds = ";;".join(f"{suffix[1:].upper()} (*{suffix})" for suffix in suffixes)
+            options = QFileDialog.Option.DontConfirmOverwrite
+            text, kind = QFileDialog.getSaveFileName(self, title, f"{name}{suffixes[0]}", kinds, options=options)
+            if not text:
+                return None
+            path = with_suffix(Path(text), suffixes, kind)
+        if path.exists() and not self._may_replace(path):
+            return None
+        return path
+
+    def _may_replace(self, path: Path) -> bool:
+        question = f"{path.name} exists in {path.parent}. Replace it?"
+        return QMessageBox.question(self, "Replace?", question) == QMessageBox.StandardButton.Yes
+
+    def _write(self, path: Path, write: Callable[[JobProgress], None]) -> None:
+        self.message.setText(f"Writing {path.name}…")
+        self._job = run_job(self, write, lambda _: self.message.setText(f"Saved {path}."), failed=self.message.setText)
+
+
+def with_suffix(path: Path, suffixes: Sequence[str], kind: str = "") -> Path:
+    """Return a path with one of the suffixes: its own, else that of the kind chosen in the dialog."""
+    own = path.suffix.lower()
+    if own in suffixes or (own == ".tiff" and ".tif" in suffixes):
+        return path
+    chosen = next((suffix for suffix in suffixes if f"*{suffix})" in kind), suffixes[0])
+    return path.with_name(path.name + chosen)

@@ -1,0 +1,122 @@
+"""Regions that are drawn over a picture: their layers, and their shapes in the picture's coordinates. No Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cytosae._geometry import picture_point, place_like
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Shapes
+
+    from napari_cytosae._pixels import Picture
+
+Letter = Literal["A", "B"]
+LETTERS: tuple[Letter, ...] = ("A", "B")
+COLOURS: dict[Letter, str] = {"A": "#D55E00", "B": "#0072B2"}
+"""Okabe and Ito; not those of the concepts."""
+SHAPES = ("polygon", "ellipse", "rectangle")
+CORNERS = 64
+"""Of the polygon that stands for an ellipse."""
+_KEY = "cytosae_region"
+
+
+def find_region(viewer: ViewerModel, letter: Letter) -> Shapes | None:
+    """Return the layer of a region, whatever its name is by now."""
+    return next((layer for layer in viewer.layers if layer.metadata.get(_KEY) == letter), None)
+
+
+def draw_region(viewer: ViewerModel, letter: Letter, shape: str, picture: Picture | None) -> Shapes:
+    """Select the layer of a region, made if there is none, ready to draw a shape.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Gets the layer.
+    letter : str
+        ``"A"`` or ``"B"``.
+    shape : str
+        One of `SHAPES`.
+    picture : Picture, optional
+        Whose scale, place and units a new layer takes.
+    """
+    from napari.layers import Shapes
+
+    layer = find_region(viewer, letter)
+    if layer is None:
+        layer = Shapes(
+            name=f"Region {letter}",
+            edge_color=COLOURS[letter],
+            face_color=f"{COLOURS[letter]}30",
+            edge_width=2,
+            metadata={_KEY: letter},
+            **_transform(picture),
+        )
+        viewer.add_layer(layer)
+        layer.current_edge_width = _edge_width(picture)
+    viewer.layers.selection.active = layer
+    layer.mode = f"add_{shape}"
+    return layer
+
+
+def _transform(picture: Picture | None) -> dict[str, Any]:
+    """Return what lays a layer over that of a picture."""
+    if picture is None:
+        return {"ndim": 2}
+    return {"ndim": picture.layer.ndim, **place_like(picture.layer).arguments()}
+
+
+def _edge_width(picture: Picture | None) -> float:
+    """Return a width that is seen but hides little, in pixels of the layer."""
+    return 1.0 if picture is None else max(1.0, max(picture.field.shape) * picture.frame.step[0] / 400)
+
+
+def outlines(layer: Shapes, picture: Picture) -> list[NDArray[np.float64]]:
+    """Return the polygons of a region in a picture, each float64 [n, 2]: row and column, (0, 0) mid first pixel.
+
+    Lines and paths have no inside and are left out, and so is what is drawn on another plane of the picture's layer.
+    """
+    found = []
+    for corners, kind in zip(layer.data, layer.shape_type, strict=True):
+        if kind in ("polygon", "rectangle", "ellipse") and len(corners) > 2:
+            drawn = np.asarray(corners, dtype=np.float64)
+            points = [
+                picture_point(picture.frame, picture.layer, layer.data_to_world(corner))
+                for corner in (ellipse(drawn) if kind == "ellipse" else drawn)
+            ]
+            if all(point is not None for point in points):
+                found.append(np.array(points, dtype=np.float64)[:, ::-1] - 0.5)
+    return found
+
+
+def ellipse(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a polygon for the ellipse in a (turned) rectangle [4, ndim], float64 [64, ndim]."""
+    angles = np.linspace(0, 2 * np.pi, CORNERS, endpoint=False)[:, None]
+    centre = corners.mean(axis=0)
+    return np.asarray(
+        centre + np.cos(angles) * (corners[1] - corners[0]) / 2 + np.sin(angles) * (corners[3] - corners[0]) / 2
+    )
+
+
+def mask_of(polygons: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return the pixels of a picture whose middle lies in any polygon, bool [H, W].
+
+    Parameters
+    ----------
+    polygons : sequence of float64 array [n, 2]
+        Row and column in data coordinates: the middle of the first pixel is (0, 0).
+    shape : (int, int)
+        Height and width of the picture.
+    """
+    from skimage import draw
+
+    polygon: Any = draw.polygon
+    mask = np.zeros(shape, dtype=bool)
+    for corners in polygons:
+        mask[polygon(corners[:, 0], corners[:, 1], shape)] = True
+    return mask

@@ -1,0 +1,138 @@
+import shutil
+
+import numpy as np
+import pytest
+
+from napari_cytosae._cells import Scope
+from napari_cytosae._gallery import Gallery
+from napari_cytosae._pixels import picture_of
+from napari_cytosae._regions import draw_region
+from tests.napari_cytosae.conftest import BOXES
+from tests.napari_cytosae.test_cells import common
+
+
+@pytest.fixture
+def gallery(viewer, session, qtbot):
+    gallery = Gallery(viewer, session)
+    qtbot.addWidget(gallery)
+    gallery.resize(420, 640)
+    gallery.show()
+    qtbot.waitUntil(lambda: gallery.tabs.count() == 4)
+    return gallery
+
+
+def rows(gallery):
+    return [cell.row for cell in gallery.grid.cells.cells]
+
+
+def show(gallery, session, qtbot, latent):
+    session.choose(latent)
+    qtbot.waitUntil(lambda: "cells" in gallery.message.text() and bool(rows(gallery)))
+
+
+def test_the_chosen_concept_is_shown(gallery, session, atlas, qtbot):
+    latent = common(atlas)
+    assert "Choose a concept" in gallery.message.text()
+    show(gallery, session, qtbot, latent)
+    assert rows(gallery) == [reference.row for reference in atlas.references(latent)]
+    assert f"candidate concept {latent}" in gallery.title.text()
+    session.annotate([latent], name="a <b> name")
+    assert "a &lt;b&gt; name" in gallery.title.text()
+
+
+def test_kinds_and_tabs(gallery, session, atlas, qtbot):
+    latent = common(atlas)
+    show(gallery, session, qtbot, latent)
+    assert [gallery.tabs.tabText(i) for i in range(4)] == ["Everywhere", "north", "south", "One patient"]
+    gallery.kinds.button(3).click()
+    qtbot.waitUntil(lambda: all(cell.value == 0 for cell in gallery.grid.cells.cells) and bool(rows(gallery)))
+    gallery.kinds.button(0).click()
+    gallery.tabs.setCurrentIndex(2)
+    south = [reference.row for reference in atlas.references(latent, set="south")]
+    qtbot.waitUntil(lambda: rows(gallery) == south)
+    assert gallery.patients.isHidden()
+
+
+def test_one_patient(gallery, session, atlas, qtbot):
+    show(gallery, session, qtbot, common(atlas))
+    gallery.only(Scope("patient", "p5"))
+    qtbot.waitUntil(lambda: {cell.patient for cell in gallery.grid.cells.cells} == {"p5"})
+    assert gallery.patients.isVisible() and gallery.patients.currentText() == "p5"
+    gallery.only(Scope("set", "north"))
+    qtbot.waitUntil(lambda: {cell.set for cell in gallery.grid.cells.cells} == {"north"})
+
+
+def test_menu_of_a_cell(gallery, session, atlas, qtbot):
+    show(gallery, session, qtbot, common(atlas))
+    cell = gallery.grid.cells.cells[0]
+    words = [action.text() for action in gallery.menu_of(cell).actions()]
+    assert words == ["Open", f"Only patient {cell.patient}", f"Only image set {cell.set}", "Copy image id"]
+
+
+def test_a_latent_that_never_fires(gallery, session, qtbot):
+    session.choose(0)
+    qtbot.waitUntil(lambda: "no cell shows it" in gallery.message.text())
+
+
+def test_quick_changes_end_at_the_last_latent(gallery, session, atlas, qtbot):
+    many = np.flatnonzero(atlas.statistics["n_images"].to_numpy() > 3)[:20].tolist()
+    for latent in many:
+        session.choose(latent)
+    last = [reference.row for reference in atlas.references(many[-1])]
+    qtbot.waitUntil(lambda: rows(gallery) == last)
+    qtbot.wait(100)
+    assert rows(gallery) == last
+
+
+def test_more_like_this_region(gallery, session, cell_scene, qtbot):
+    assert not gallery.alike.isEnabled()
+    session.set_scene(cell_scene)
+    gallery.alike.click()
+    assert "Click a patch" in gallery.message.text()
+    session.pinned = cell_scene.locate(30, 25)
+    assert gallery.alike.isEnabled()
+    gallery.alike.click()
+    qtbot.waitUntil(lambda: bool(gallery.alike_grid.cells.cells))
+    assert "most alike first" in gallery.alike_title.text()
+    gallery.close_alike()
+    assert gallery.alike_row.isHidden()
+
+
+def test_more_like_a_drawn_region(gallery, session, viewer, scene, picture, qtbot):
+    layer = viewer.add_image(picture, rgb=True, scale=(2, 2), translate=(5, 7))
+    shown = picture_of(layer, viewer.dims)
+    gallery.show_on(shown)
+    session.set_scene(scene)
+    region = draw_region(viewer, "A", "rectangle", shown)
+    region.add_rectangles(np.array([[40, 80], [40, 120], [80, 120], [80, 80]]))
+    part, mask = gallery._drawn(scene)
+    x0, y0, x1, y1 = BOXES[1]
+    assert part is scene.parts[1] and mask.shape == (y1 - y0, x1 - x0)
+    assert abs(int(mask.sum()) - 40 * 40) <= 160
+    gallery.alike.click()
+    qtbot.waitUntil(lambda: "like region A" in gallery.alike_title.text() and bool(gallery.alike_grid.cells.cells))
+
+
+def test_moved_images_are_located(gallery, session, atlas, cells_csv, tmp_path, qtbot):
+    show(gallery, session, qtbot, common(atlas))
+    gallery.locate(shutil.copytree(cells_csv.parent, tmp_path / "moved"))
+    n = len(rows(gallery))
+    qtbot.waitUntil(lambda: gallery.message.text() == f"{n} of the {n} images in view were found.")
+
+
+def test_closed_docks_hear_nothing_and_catch_up(gallery, session, atlas, qtbot):
+    for _ in range(3):
+        gallery.hide()
+        gallery.show()
+    assert len(session.latent_changed) == 1
+    gallery.hide()
+    assert not len(session.latent_changed) and not len(session.source_changed)
+    session.choose(common(atlas))
+    gallery.show()
+    qtbot.waitUntil(lambda: bool(rows(gallery)))
+
+
+def test_without_an_atlas(gallery, session):
+    session.set_source(None, None)
+    assert "Open an atlas" in gallery.message.text()
+    assert not rows(gallery)

@@ -1,0 +1,170 @@
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QMessageBox
+
+from cytosae_toolkit.atlas.reading import open_atlas
+from napari_cytosae._drafts import Drafts
+from napari_cytosae._notes import NotesPanel
+from napari_cytosae._session import Session
+
+
+@pytest.fixture
+def notes(session, qtbot):
+    session.choose(5)
+    return panel_of(session, qtbot)
+
+
+def panel_of(session, qtbot):
+    panel = NotesPanel(session)
+    qtbot.addWidget(panel)
+    panel.show()
+    return panel
+
+
+def another(atlas, author="B. Other", latent=5):
+    session = Session()
+    session.author = author
+    session.set_source(None, open_atlas(atlas.path))
+    session.choose(latent)
+    return session
+
+
+def write(notes, qtbot, name):
+    notes.name.clear()
+    qtbot.keyClicks(notes.name, name)
+
+
+def test_enter_saves_to_disk_at_once(notes, session, atlas, qtbot):
+    write(notes, qtbot, "granules")
+    notes.note.setPlainText("red")
+    notes.verdict.setCurrentIndex(notes.verdict.findData("concept"))
+    qtbot.keyClick(notes.name, Qt.Key.Key_Return)
+    said = open_atlas(atlas.path).annotations.current()[5]
+    assert (said.name, said.note, said.verdict, said.author) == ("granules", "red", "concept", "A. Author")
+    assert notes.message.text() == "Saved." and "granules (5)" in notes.about.text()
+    assert notes.history.topLevelItem(0).text(2) == "granules · concept"
+
+
+def test_ctrl_s_saves_from_the_note(notes, atlas, qtbot):
+    write(notes, qtbot, "granules")
+    notes.note.setFocus()
+    notes.activateWindow()
+    qtbot.waitActive(notes)
+    qtbot.keyClick(notes.note, Qt.Key.Key_S, Qt.KeyboardModifier.ControlModifier)
+    assert open_atlas(atlas.path).annotations.current()[5].name == "granules"
+
+
+def test_earlier_names_are_offered(notes, session, qtbot):
+    session.annotate([7], name="Auer rods")
+    completer = notes.name.completer()
+    completer.setCompletionPrefix("auer")
+    assert completer.currentCompletion() == "Auer rods"
+
+
+def test_undo_takes_the_last_change_back(notes, session, qtbot):
+    for name in ("one", "two"):
+        write(notes, qtbot, name)
+        notes.save()
+    notes.undo()
+    assert notes.name.text() == "one" and session.names() == {5: "one"}
+    notes.undo()
+    assert notes.name.text() == "" and session.names() == {}
+    notes.undo()
+    assert "no change to take back" in notes.message.text()
+
+
+@pytest.mark.parametrize("agrees", [True, False])
+def test_undo_of_somebody_elses_change_asks(notes, session, atlas, monkeypatch, agrees):
+    another(atlas).annotate([9], name="theirs")
+    answer = QMessageBox.StandardButton.Yes if agrees else QMessageBox.StandardButton.No
+    asked = []
+    monkeypatch.setattr(QMessageBox, "question", lambda *args: asked.append(args[2]) or answer)
+    notes.undo()
+    assert asked == ["The last change is by B. Other. Take it back?"]
+    assert session.names() == ({} if agrees else {9: "theirs"})
+
+
+def test_two_viewers_see_each_others_names(notes, session, atlas, qtbot):
+    other = panel_of(another(atlas), qtbot)
+    write(notes, qtbot, "mine")
+    notes.save()
+    other.look_for_changes()
+    assert other.name.text() == "mine"
+    write(other, qtbot, "theirs")
+    other.save()
+    notes.look_for_changes()
+    assert notes.name.text() == "theirs"
+    assert [notes.history.topLevelItem(i).text(1) for i in range(2)] == ["B. Other", "A. Author"]
+
+
+def test_both_naming_at_once_loses_nothing(notes, session, atlas, qtbot):
+    other = panel_of(another(atlas), qtbot)
+    write(notes, qtbot, "mine")
+    write(other, qtbot, "theirs")
+    other.save()
+    notes.look_for_changes()
+    assert notes.name.text() == "mine"
+    assert "B. Other wrote “theirs”" in notes.message.text()
+    notes.save()
+    assert [entry.name for entry in open_atlas(atlas.path).annotations.history(5)] == ["theirs", "mine"]
+
+
+def test_the_timer_looks_only_while_shown(notes):
+    assert notes._look_timer.isActive()
+    notes.hide()
+    assert not notes._look_timer.isActive()
+
+
+def test_what_is_typed_survives_another_latent_and_a_crash(notes, session, atlas, qtbot):
+    write(notes, qtbot, "unfinished")
+    session.choose(6)
+    assert notes.name.text() == ""
+    session.choose(5)
+    assert notes.name.text() == "unfinished" and "not saved yet" in notes.message.text()
+    again = panel_of(another(atlas), qtbot)
+    assert again.name.text() == "unfinished"
+    assert open_atlas(atlas.path).annotations.current() == {}
+    notes.save()
+    assert Drafts(atlas).get(5) is None
+
+
+def test_typing_reaches_the_disk_by_itself(notes, atlas, qtbot):
+    write(notes, qtbot, "half a na")
+    qtbot.waitUntil(lambda: Drafts(atlas).get(5) is not None)
+    assert Drafts(atlas).get(5).name == "half a na"
+
+
+def test_several_at_once_keep_what_is_left_empty(notes, session, atlas, qtbot):
+    session.annotate([8], name="old name", note="old note")
+    notes.set_latents([5, 8])
+    assert "2 concepts at once" in notes.about.text()
+    notes.verdict.setCurrentIndex(notes.verdict.findData("artefact"))
+    notes.save()
+    current = atlas.annotations.current()
+    assert [current[i].verdict for i in (5, 8)] == ["artefact"] * 2
+    assert (current[8].name, current[8].note) == ("old name", "old note")
+    notes.set_latents([])
+    assert notes.latents == [5]
+
+
+def test_a_note_alone_is_one_sentence(notes, qtbot):
+    notes.note.setPlainText("only a note")
+    notes.save()
+    assert "needs a name or a verdict" in notes.message.text()
+
+
+def test_read_only_atlas(session, atlas, tmp_path, qtbot):
+    from cytosae_toolkit.atlas.packing import pack
+
+    pack(atlas.path, tmp_path / "a.zip")
+    packed = another(atlas)
+    packed.set_source(None, open_atlas(tmp_path / "a.zip"))
+    packed.choose(5)
+    notes = panel_of(packed, qtbot)
+    assert not any(widget.isEnabled() for widget in (notes.name, notes.note, notes.save_button, notes.undo_button))
+    assert "reading only" in notes.message.text()
+
+
+def test_nothing_open(qtbot):
+    notes = panel_of(Session(), qtbot)
+    assert not notes.name.isEnabled() and "Open an atlas" in notes.message.text()

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from qtpy.QtWidgets import QLabel, QPushButton
+
+from cytosae_toolkit.errors import CytosaeError
+from napari_cytosae import _kept, _learning, _sample, _sources
+from napari_cytosae._session import Session
+from napari_cytosae._sources import MissingWeights, Opened
+from napari_cytosae._start import StartPage
+
+
+@pytest.fixture
+def empty() -> Session:
+    return Session()
+
+
+@pytest.fixture
+def page(qtbot, viewer, empty):
+    page = StartPage(viewer, empty)
+    qtbot.addWidget(page)
+    page.show()
+    return page
+
+
+def idle(qtbot, page):
+    qtbot.waitUntil(lambda: not page.jobs.busy, timeout=60_000)
+
+
+def buttons(page) -> list[str]:
+    return [page.recent_list.itemAt(i).widget().text() for i in range(page.recent_list.count())]
+
+
+MISSING = MissingWeights("dinobloom-b", None, 340_000_000, False, "Apache-2.0")
+
+
+def test_it_says_that_it_is_for_research(page):
+    assert any("For research use only" in label.text() for label in page.findChildren(QLabel))
+
+
+def test_an_atlas_is_opened_and_remembered(qtbot, page, empty, atlas_path):
+    heard = []
+    page.opened.connect(heard.append)
+    page.open(atlas_path)
+    assert not page.buttons.isEnabled()
+    idle(qtbot, page)
+    assert empty.atlas.path == atlas_path
+    assert empty.explorer is not None
+    assert heard == [atlas_path]
+    assert _kept.recent() == [atlas_path]
+    page.list_recent()
+    assert buttons(page) == [atlas_path.name]
+
+
+def test_what_cannot_be_opened_is_a_sentence(qtbot, page, empty, tmp_path):
+    page.open(tmp_path / "absent.atlas.zarr")
+    idle(qtbot, page)
+    assert "absent.atlas.zarr" in page.message.text()
+    assert empty.atlas is None
+    assert page.buttons.isEnabled()
+
+
+def test_missing_weights_are_asked_for_after_opening(qtbot, page, monkeypatch, atlas_path):
+    fetched = []
+    monkeypatch.setattr(_sources, "open_source", lambda path, **_: Opened(path, None, None, MISSING))
+    monkeypatch.setattr(_sources, "fetch", lambda missing, explorer, progress: fetched.append(missing))
+    page.open(atlas_path)
+    idle(qtbot, page)
+    assert "about 340 MB" in page.question.text.text()
+    assert fetched == []
+    page.question.yes.click()
+    idle(qtbot, page)
+    assert fetched == [MISSING]
+
+
+def test_the_sample_adds_its_picture_once(qtbot, page, viewer, monkeypatch, tmp_path):
+    layer = np.zeros((8, 8, 3), np.uint8), {"name": _sample.NAME, "rgb": True}, "image"
+    monkeypatch.setattr(_sample, "sample", lambda progress: (layer, Opened(tmp_path, None, None, None)))
+    for _ in range(2):
+        page.open_sample()
+        idle(qtbot, page)
+    assert [layer.name for layer in viewer.layers] == [_sample.NAME]
+
+
+def test_the_published_model_says_what_to_do_and_imports(qtbot, page, empty, monkeypatch, atlas_path, tmp_path):
+    page.ask_published()
+    assert "do not offer their trained model" in page.question.text.text()
+    assert (page.question.yes.text(), page.question.no.text()) == ("Checkpoint …", "Statistics …")
+    monkeypatch.setattr(_sources, "import_published", lambda path, out, progress: atlas_path)
+    page.open_published(tmp_path / "sae.pt")
+    idle(qtbot, page)
+    assert empty.atlas.path == atlas_path
+
+
+def slowly(lesson, progress, **_):
+    with progress.task("Training", 100_000, "steps") as task:
+        while True:
+            time.sleep(0.002)
+            task.advance()
+
+
+def test_learning_is_stopped_remembered_and_resumed(qtbot, page, empty, monkeypatch, atlas_path, tmp_path):
+    monkeypatch.setattr(_learning, "learn", slowly)
+    page.learn(tmp_path / "cells", "nano")
+    qtbot.waitUntil(lambda: "Training" in page.jobs.text.text(), timeout=5000)
+    page.jobs.cancel_button.click()
+    idle(qtbot, page)
+    assert page.message.text().startswith("Stopped.")
+    assert _kept.unfinished()["images"] == str(tmp_path / "cells")
+    assert buttons(page)[0] == "Go on learning from cells"
+    monkeypatch.setattr(_learning, "learn", lambda lesson, progress, **_: atlas_path)
+    page.resume()
+    qtbot.waitUntil(lambda: empty.atlas is not None, timeout=60_000)
+    assert _kept.unfinished() is None
+
+
+def test_learning_asks_before_weights_are_downloaded(qtbot, page, monkeypatch, tmp_path):
+    began = []
+    monkeypatch.setattr(_learning, "weights_of", lambda backbone: MISSING)
+    monkeypatch.setattr(_sources, "fetch", lambda missing, explorer, progress: None)
+    monkeypatch.setattr(page, "_learn", began.append)
+    page.learn(tmp_path, "dinobloom-b")
+    idle(qtbot, page)
+    assert "about 340 MB" in page.question.text.text() and began == []
+    page.question.yes.click()
+    qtbot.waitUntil(lambda: bool(began), timeout=5000)
+    assert began[0].backbone == "dinobloom-b"
+
+
+def test_a_failed_lesson_is_a_sentence(qtbot, page, monkeypatch, tmp_path):
+    def fail(lesson, progress, **_):
+        raise CytosaeError("There are too few images.")
+
+    monkeypatch.setattr(_learning, "learn", fail)
+    page.learn(tmp_path, "nano")
+    qtbot.waitUntil(lambda: page.message.text() == "There are too few images.", timeout=10_000)
+
+
+@pytest.mark.parametrize("kind", ["atlas", "packed", "run", "cells", "checkpoint", "statistics"])
+def test_files_are_chosen_by_dialogs(page, monkeypatch, tmp_path, kind):
+    chosen = []
+    dialog = SimpleNamespace(
+        getExistingDirectory=lambda *_: str(tmp_path), getOpenFileName=lambda *_: (str(tmp_path), "")
+    )
+    monkeypatch.setattr("napari_cytosae._start.QFileDialog", dialog)
+    for name in ("open", "learn", "open_published"):
+        monkeypatch.setattr(page, name, chosen.append)
+    getattr(page, f"_choose_{kind}")()
+    assert chosen == [tmp_path]
+    dialog.getExistingDirectory, dialog.getOpenFileName = lambda *_: "", lambda *_: ("", "")
+    getattr(page, f"_choose_{kind}")()
+    assert len(chosen) == 1
+
+
+def test_every_button_has_a_tooltip(page):
+    for button in page.buttons.findChildren(QPushButton):
+        assert button.toolTip()
