@@ -48,6 +48,7 @@ class Hover:
         self.viewer, self.session = viewer, session
         self._picture: Picture | None = None
         self._outlines: Shapes | None = None
+        self._look: tuple[list[str], list[float]] | None = None
         self._running = False
         self._throttled: Any = None
         self._unbound: Any = None
@@ -183,11 +184,12 @@ class Hover:
         corners = [picture.frame.rectangle(box) for box in boxes]
         layer = self._layer(picture, corners)
         layer.data = [(corner, "rectangle") for corner in corners]
-        layer.edge_color = colours
-        layer.edge_width = [
-            EDGE * float(np.ptp(corner[:, list(picture.frame.axes)], axis=0).min()) for corner in corners
-        ]
-        layer.visible = True
+        widths = [EDGE * float(np.ptp(corner[:, list(picture.frame.axes)], axis=0).min()) for corner in corners]
+        if self._look != (colours, widths):  # each costs as much as moving the outlines
+            layer.edge_color, layer.edge_width = colours, widths
+            self._look = colours, widths
+        if not layer.visible:
+            layer.visible = True
 
     def _layer(self, picture: Picture, corners: list[NDArray[np.float64]]) -> Shapes:
         """Return the layer of outlines, a new one where there is none that fits."""
@@ -199,6 +201,7 @@ class Hover:
             where = place_like(picture.layer).arguments()
             self._outlines = Shapes(corners, shape_type="rectangle", face_color="transparent", name=NAME, **where)
             self._outlines.editable = False
+            self._look = None
             insert_above(self.viewer, picture.layer, self._outlines, len(self.viewer.layers))
         return self._outlines
 
@@ -208,7 +211,7 @@ class Hover:
             place_like(self._picture.layer).apply(self._outlines)
 
     def _hide(self) -> None:
-        if self._outlines is not None:
+        if self._outlines is not None and self._outlines.visible:
             self._outlines.visible = False
 
     def _remove(self) -> None:

@@ -21,7 +21,7 @@ from cytosae_toolkit.errors import CytosaeError
 
 if TYPE_CHECKING:
     from cytosae_toolkit.cohort.classification import Classification
-    from cytosae_toolkit.cohort.classification_tables import FeatureScores
+    from cytosae_toolkit.cohort.classification_tables import FeatureScores, Sweep
     from cytosae_toolkit.cohort.left_out_sets import LeftOutSet
 
 TOP_LATENTS = 3
@@ -157,6 +157,8 @@ def _show_features(result: Classification) -> None:
     tail = "" if chance is None else f"; weighted F1 of shuffled labels {chance:.3f}"
     even = 1 / len(result.classes)
     say(f"  sd over test folds; intervals over patients; balanced accuracy by chance {even:.3f}{tail}")
+    if chance is not None:
+        say("  p: labels are shuffled freely over all patients, whatever their set: it says nothing of laboratories")
 
 
 def _feature_row(one: FeatureScores) -> list[str]:
@@ -204,17 +206,23 @@ def _show_sweep(result: Classification) -> None:
     if result.sweep is None:
         return
     say("Over thresholds of log10 mean activation")
-    table = _table("above", "latents", "weighted F1 ± sd", "chosen in folds")
+    table = _table("above", "latents", "pooled weighted F1", "chosen in folds")
     for point in result.sweep.points:
-        score = f"{point.mean['weighted_f1']:.3f} ± {point.sd['weighted_f1']:.3f}"
+        score = f"{point.pooled['weighted_f1']:.3f}"
         table.add_row(f"{point.min_log10_mean:g}", f"{point.n_latents:,.0f}", score, str(point.times_chosen))
     stdout_console().print(table)
-    best, nested = result.sweep.best, result.sweep.nested
-    say(f"  best of the curve: {best.pooled['weighted_f1']:.3f} at {best.min_log10_mean:g}")
+    say(f"  best of the curve: {_best(result.sweep)}")
+    nested = result.sweep.nested
     if nested is not None:
         found = nested.scores["weighted_f1"]
         say(f"  threshold chosen within training folds: {found.pooled:.3f} ({found.low:.3f} to {found.high:.3f})")
     say(f"  {result.sweep.note}")
+
+
+def _best(sweep: Sweep) -> str:
+    best = sweep.best.pooled["weighted_f1"]
+    more = sum(abs(point.pooled["weighted_f1"] - best) < 1e-9 for point in sweep.points) - 1
+    return f"{best:.3f} at {sweep.best.min_log10_mean:g}{f' and {more} more' if more else ''}"
 
 
 def _show_latents(result: Classification) -> None:

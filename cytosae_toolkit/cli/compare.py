@@ -163,7 +163,7 @@ def _show(found: Comparison) -> None:
     say(_tested(found))
     say(_tests(found))
     for group in (found.a, found.b):
-        best = found.top(group, SHOWN)
+        best = found.top(group, min(SHOWN, found.options.top))
         say(f"\nhigher in {group.name} (first {len(best)} of {len(found.top(group))} listed)")
         if len(best):
             say(_lines(best).to_string(index=False))

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from cytosae_toolkit.cohort.caveats import caveats, left_out
+from cytosae_toolkit.cohort.caveats import caveats, fall, incomplete, left_out
 from cytosae_toolkit.cohort.classification import MAJORITY, NESTED, Classification
 from cytosae_toolkit.cohort.classification_tables import FeatureScores, Sweep, prediction_table
 from cytosae_toolkit.cohort.classify_options import ClassifyOptions
@@ -155,6 +155,10 @@ def _classify(
     results = _cross_validate_all([barcode, *baselines], who, folds, options, progress)
     scored = _judge_all(judge, [barcode, *baselines], results, options, progress)
     drivers = find_drivers(results[0], barcode, patients, who.classes, options.drivers)
+    sets = leave_sets_out(
+        [barcode, *baselines], who.codes, who.classes, patients.sets, options.settings,
+        n_bootstraps=options.bootstraps, seed=options.seed,
+    )  # fmt: skip
     return Classification(
         options=options,
         provenance=provenance(cohort, command),
@@ -172,14 +176,13 @@ def _classify(
         latents=latent_table(results[0].models, barcode, patients, who.classes),
         drivers=drivers.table,
         evidence=None if atlas is None else find_evidence(drivers.table, patients, atlas, options.images),
-        sets=tuple(
-            leave_sets_out(
-                [barcode, *baselines], who.codes, who.classes, patients.sets, options.settings,
-                n_bootstraps=options.bootstraps, seed=options.seed,
-            )
-        ),
+        sets=tuple(sets),
         sweep=_sweep(judge, barcode, results[0].predicted, options, progress) if options.sweep else None,
-        caveats=caveats(patients, who, options.target),
+        caveats=(
+            *fall(scored[0].scores["balanced_accuracy"], sets),
+            *caveats(patients, who, options.target),
+            *incomplete(scored),
+        ),
     )  # fmt: skip
 
 

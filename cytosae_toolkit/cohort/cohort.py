@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -215,6 +216,7 @@ def save_cohort(adata: AnnData, path: str | Path, *, force: bool = False) -> Pat
     path = Path(path)
     check_cohort_path(path, force=force)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Forward slashes", FutureWarning)  # of names of diseases
         adata.write_h5ad(temporary, compression="gzip")
     return path

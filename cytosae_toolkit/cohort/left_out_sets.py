@@ -17,7 +17,7 @@ from cytosae_toolkit.cohort.scores import (
     bootstrap_scores,
     interval,
     pooled_scores,
-    resampling,
+    stratified_resampling,
 )
 
 ALL_SETS = "all sets"
@@ -41,7 +41,8 @@ class LeftOutSet:
     unseen : dict of str to int
         Patients of classes that the other sets do not have. No model could be right about them: they are not scored.
     scores : dict of str to Interval
-        With 95 % bootstrap interval over patients; empty where nobody was scored.
+        With 95 % interval: bootstrap over patients, class by class; Wilson's where the set has one class, or all or
+        none are right; of the mean over sets from the limits of each set. Empty where nobody was scored.
     chance : float or None
         Balanced accuracy of guessing evenly among the classes trained on.
     note : str
@@ -157,22 +158,17 @@ def _judge_all(
     n_bootstraps: int,
     seed: int,
 ) -> LeftOutSet:
-    """Return the mean over the sets, with patients resampled within each set."""
+    """Return the mean over the sets, with limits from those of each set."""
     numbers = np.bincount(codes[np.concatenate([result.unseen for result in results])], minlength=len(classes))
     unseen = {classes[i]: int(n) for i, n in enumerate(numbers) if n}
     scored = [result for result in results if len(result.test)]
     if not scored:
         return LeftOutSet(features, ALL_SETS, 0, 0, (), unseen, {}, None, "no set could be scored")
     found = [
-        _sampled(codes[result.test], result.predicted, len(classes), n_bootstraps, seed + i)
+        _scores(codes[result.test], result.predicted, len(classes), n_bootstraps, seed + i)
         for i, result in enumerate(scored)
     ]
-    means = {
-        name: interval(
-            np.mean([samples[name] for _, samples in found], axis=0), float(np.mean([v[name] for v, _ in found]))
-        )
-        for name in SCORES
-    }
+    means = {name: _mean([one[name] for one in found]) for name in SCORES}
     tested = np.concatenate([result.test for result in scored])
     there = tuple(classes[i] for i in np.unique(codes[tested]))
     chance = float(np.mean([1 / len(np.unique(codes[result.train])) for result in scored]))
@@ -180,18 +176,34 @@ def _judge_all(
     return LeftOutSet(features, ALL_SETS, 0, len(tested), there, unseen, means, chance, note)
 
 
-def _sampled(
-    truth: NDArray[np.int64], predicted: NDArray[np.int64], n_classes: int, n_bootstraps: int, seed: int
-) -> tuple[dict[str, float], dict[str, NDArray[np.float64]]]:
-    """Return the scores, and those of bootstrap samples of the patients."""
-    weights = resampling(len(truth), n_bootstraps, seed)
-    return pooled_scores(truth, predicted[None], n_classes), bootstrap_scores(
-        truth, predicted[None], n_classes, weights
-    )
+def _mean(found: Sequence[Interval]) -> Interval:
+    """Return the mean of independent scores, its limits by squaring and adding their distances (Zou & Donner 2008)."""
+    value, n = float(np.mean([one.value for one in found])), len(found)
+    below = float(np.linalg.norm([one.value - one.low for one in found])) / n
+    above = float(np.linalg.norm([one.high - one.value for one in found])) / n
+    return Interval(value, value - below, value + above)
 
 
 def _scores(
     truth: NDArray[np.int64], predicted: NDArray[np.int64], n_classes: int, n_bootstraps: int, seed: int
 ) -> dict[str, Interval]:
-    values, samples = _sampled(truth, predicted, n_classes, n_bootstraps, seed)
+    values = pooled_scores(truth, predicted[None], n_classes)
+    right = int((truth == predicted).sum())
+    if len(np.unique(truth)) == 1 or right in (0, len(truth)):
+        return _by_wilson(values, right, len(truth))
+    weights = stratified_resampling(truth, n_bootstraps, seed)
+    samples = bootstrap_scores(truth, predicted[None], n_classes, weights)
     return {name: interval(samples[name], values[name]) for name in SCORES}
+
+
+def _by_wilson(values: dict[str, float], right: int, n: int) -> dict[str, Interval]:
+    """Return scores with Wilson's limits of the accuracy a; F1 is 2a / (1 + a) with one class, at most with several."""
+    from cytosae_toolkit.atlas.review_result import wilson_interval
+
+    low, high = wilson_interval(right, n)
+    return {
+        name: Interval(value, 2 * low / (1 + low), 2 * high / (1 + high))
+        if name.endswith("f1")
+        else Interval(value, low, high)
+        for name, value in values.items()
+    }

@@ -105,6 +105,16 @@ def resampling(n: int, n_bootstraps: int, seed: int) -> NDArray[np.int64]:
     return rng.multinomial(n, np.full(n, 1 / n), size=n_bootstraps)
 
 
+def stratified_resampling(codes: NDArray[np.int64], n_bootstraps: int, seed: int) -> NDArray[np.int64]:
+    """Return how often each patient is drawn, int64 [bootstraps, n], every class as often as it is: none vanishes."""
+    rng = np.random.default_rng([seed, 1])
+    weights = np.zeros((n_bootstraps, len(codes)), dtype=np.int64)
+    for code in np.unique(codes):
+        members = np.flatnonzero(codes == code)
+        weights[:, members] = rng.multinomial(len(members), np.full(len(members), 1 / len(members)), size=n_bootstraps)
+    return weights
+
+
 def bootstrap_scores(
     truth: NDArray[np.int64], predicted: NDArray[np.int64], n_classes: int, weights: NDArray[np.int64]
 ) -> dict[str, NDArray[np.float64]]:

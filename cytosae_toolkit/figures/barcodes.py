@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,10 +66,10 @@ def latent_title(cohort: Cohort, column: int) -> str:
     """Return how a column of the barcodes is called: its name, or its number and its label."""
     row = cohort.latents.iloc[column]
     if cohort.by_name:
-        return str(row["key"])[:LONGEST]
+        return str(row["key"])
     number = f"latent {row['latent']}"
     what = str(row.get("name") or "") or str(row.get("dominant_label") or "").replace("_", " ")
-    return f"{what[: LONGEST - len(number) - 3]} ({number})" if what else number
+    return f"{what} ({number})" if what else number
 
 
 def disease_barcodes(cohort: Cohort) -> Figure:
@@ -265,9 +266,9 @@ def _outstanding(axes: Axes, cohort: Cohort, patient: int) -> None:
     axes.scatter(table["others"], y, color="0.35", s=18, label="their mean", zorder=3)
     colors = [RED if score > 0 else BLUE for score in table["score"]]
     axes.scatter(table["value"], y, color=colors, s=36, marker="D", label="this patient", zorder=4)
-    axes.set_yticks(y, table["title"])
+    axes.set_yticks(y, [fill(title, LONGEST, max_lines=3, placeholder=" …") for title in table["title"]])
     axes.set_xlabel("patches per cell")
-    axes.set_title("Where this patient differs most from the others (red: more, blue: less)")
+    axes.set_title("Where this patient differs most from the others (orange: more, blue: less)")
     axes.grid(axis="x", color="0.92")
     axes.set_axisbelow(True)
     axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.12), ncols=3)

@@ -151,7 +151,7 @@ def _mark(axes: Axes, x: float, text: str, n: int) -> None:
 
 
 def sweep_figure(result: Classification) -> Figure:
-    """Draw weighted F1 and the number of latents over thresholds of the mean activation, one above the other.
+    """Draw weighted F1 of the pooled predictions and the number of latents over thresholds of the mean activation.
 
     Parameters
     ----------
@@ -167,18 +167,17 @@ def sweep_figure(result: Classification) -> Figure:
         raise TypeError("no sweep")
     points = result.sweep.points
     x = np.array([point.min_log10_mean for point in points])
-    mean, sd = (np.array([getattr(point, name)[SCORE] for point in points]) for name in ("mean", "sd"))
+    pooled = np.array([point.pooled[SCORE] for point in points])
     with figure_style():
         figure = new_figure(6.2, 5.4)
         parts: Any = figure.subplots(2, 1, sharex=True, height_ratios=[1.7, 1.0])
         above, below = parts
-        above.fill_between(x, mean - sd, np.minimum(mean + sd, 1), color=BLUE, alpha=0.15, linewidth=0)
-        above.plot(x, mean, "o-", color=BLUE, markersize=4.5, label="this threshold for all folds (mean ± sd of folds)")
+        above.plot(x, pooled, "o-", color=BLUE, markersize=4.5, label="this threshold for all folds")
         _draw_nested(above, result)
         chance = result.barcode.scores[SCORE].chance
         if chance is not None:
             above.axhline(chance, color="black", linewidth=0.9, linestyle=(0, (4, 3)), label="shuffled labels")
-        above.set(ylim=(0, 1.02), ylabel="weighted F1")
+        above.set(ylim=(0, 1.02), ylabel="weighted F1, pooled")
         figure.legend(*above.get_legend_handles_labels(), loc="outside lower left", fontsize=7.5)
         _draw_counts(below, x, np.array([point.n_latents for point in points]))
         title = f"Score over thresholds of the mean activation: {result.options.target}, {result.n_patients} patients"

@@ -234,11 +234,13 @@ def _write(axis: Axes, entry: LatentReferences, comparison: Comparison) -> None:
 
 
 def _numbers(row: pd.Series[Any], comparison: Comparison) -> str:
+    from textwrap import fill
+
     from cytosae_toolkit.atlas.describing import flags_of
 
     lines = [
-        f"{comparison.a.name[:14]}: {row['mean_a']:.3g}",
-        f"{comparison.b.name[:14]}: {row['mean_b']:.3g}",
+        fill(f"{comparison.a.name}: {row['mean_a']:.3g}", 26),
+        fill(f"{comparison.b.name}: {row['mean_b']:.3g}", 26),
         f"r = {row['rank_biserial']:+.2f}",
         *([f"q = {row['q']:.2g}"] if "q" in row else []),
         *([f"flag: {', '.join(flags)}"] if (flags := flags_of(dict(row))) else []),

@@ -8,6 +8,8 @@ from typer.testing import CliRunner
 
 from cytosae_toolkit.cli import classify
 from cytosae_toolkit.cli.handling import HandlingGroup
+from cytosae_toolkit.cohort.classification_tables import Sweep
+from cytosae_toolkit.cohort.threshold_sweep import Point
 from tests.cohort.making import make_barcodes
 
 FAST = ("--folds", 4, "--repeats", 1, "--permutations", 4, "--bootstraps", 20, "--quiet")
@@ -34,6 +36,8 @@ def test_the_words(barcodes, tmp_path):
         "24 patients, 3 classes of disease: aml 8, cll 8, healthy 8",
         "4 folds x 1 repeats; 30 latents with log10 mean activation above -3 (mean over folds); common, C = 0.54",
         "barcode minus this",
+        "it says nothing of laboratories",
+        "pooled weighted F1",
         "Leave one image set out",
         "threshold chosen within training folds",
         "The maximum of the curve is optimistic",
@@ -94,3 +98,11 @@ def test_an_output_that_exists_is_kept(barcodes, tmp_path):
 def test_only_some_of_the_patients(barcodes):
     found = [run(barcodes, "--json", *more) for more in ((), ("--where", "set=x"))]
     assert [json.loads(result.stdout)["n_patients"] for result in found] == [24, 12]
+
+
+def test_equal_bests_of_the_curve_are_counted():
+    def point(limit, score):
+        return Point(limit, 9.0, {}, {}, {"weighted_f1": score}, 0)
+
+    assert classify._best(Sweep((point(-3, 0.8), point(-2, 0.9), point(-1, 0.9)), None, "")) == "0.900 at -1 and 1 more"
+    assert classify._best(Sweep((point(-3, 0.8), point(-2, 0.9)), None, "")) == "0.900 at -2"

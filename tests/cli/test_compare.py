@@ -142,3 +142,10 @@ def test_bad_files_are_one_sentence(b, atlas, tmp_path):
     assert result.exit_code == 2
     assert "about another" in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_no_more_latents_are_printed_than_asked_for(b):
+    result = compare(b, "A", "B", "--top", 3, "--bootstraps", 0)
+    first = result.stdout.split("higher in A")[1].split("higher in B")[0].strip().splitlines()
+    assert first[0] == "(first 3 of 3 listed)"
+    assert len(first) == 5  # the header too

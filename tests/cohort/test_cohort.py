@@ -157,3 +157,11 @@ def test_a_slash_in_the_name_of_a_disease_or_class_is_kept(tmp_path):
     assert back.adata.varm["diseases"].columns.tolist() == ["AML/MDS", "CLL"]
     assert set(back.column("disease")) == {"AML/MDS", "CLL"}
     assert back.embedding("cell_classes").columns.tolist() == ["a/b", "b", "c"]
+
+
+def test_a_disease_with_a_slash_is_written_without_a_warning(tmp_path, recwarn):
+    made = make_barcodes(n_per_disease={"aml/mds": 6, "cll": 6})
+    made.varm["diseases"] = pd.DataFrame({"aml/mds": np.arange(made.n_vars) * 1.0, "cll": 0.0}, index=made.var_names)
+    back = open_cohort(save_cohort(made, tmp_path / "b.h5ad")).adata
+    pd.testing.assert_frame_equal(back.varm["diseases"], made.varm["diseases"], check_names=False)
+    assert [str(one.message) for one in recwarn if issubclass(one.category, FutureWarning)] == []

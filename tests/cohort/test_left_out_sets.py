@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from cytosae_toolkit.atlas.review_result import wilson_interval
 from cytosae_toolkit.cohort.cohort import open_cohort
 from cytosae_toolkit.cohort.cross_validation import Settings, cross_validate
 from cytosae_toolkit.cohort.features import Features, barcode_features
@@ -71,3 +72,20 @@ def test_what_only_tells_laboratories_apart_falls_to_chance():
     assert pooled_scores(who.codes, inside.predicted, 2)["balanced_accuracy"] > 0.65
     found = leave_sets_out([features], who.codes, who.classes, cohort.sets, Settings(), n_bootstraps=50, seed=0)
     assert found[-1].scores["balanced_accuracy"].value < 0.6
+
+
+def test_a_tiny_set_has_an_interval_with_a_width():
+    """Five of five right is not certainty: Wilson's limits of the accuracy, 5/5: 0.566 to 1."""
+    by_set, _ = leave(sets={"healthy": ("x", "y"), "aml": ("y", "z"), "cll": ("z",)})
+    one = by_set["x"]
+    found = one.scores["accuracy"]
+    assert found == one.scores["balanced_accuracy"]
+    assert (found.low, found.high) == pytest.approx(wilson_interval(round(found.value * one.n_test), one.n_test))
+    f1 = one.scores["weighted_f1"]
+    assert f1.value == pytest.approx(2 * found.value / (1 + found.value))
+    assert f1.low <= f1.value <= f1.high and f1.low < f1.high
+    several, _ = leave(n_per_disease={"a": 4, "b": 4}, sets=("x", "y"), signal=50.0)
+    sure = several["x"].scores["balanced_accuracy"]
+    assert sure.value == 1 and sure.low == pytest.approx(wilson_interval(4, 4)[0])
+    every = by_set[ALL_SETS].scores["balanced_accuracy"]
+    assert every.low < every.value and every.low < every.high

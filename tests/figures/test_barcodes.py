@@ -163,3 +163,9 @@ def test_titles_of_latents():
     assert latent_title(found, 2).endswith("(latent 2)")
     assert latent_title(found, 4) == "latent 4"
     assert latent_title(cohort(labels=False, by_name=True), 4) == "concept 4"
+
+
+def test_a_long_label_is_not_cut():
+    found = cohort()
+    found.latents.loc[found.latents.index[2], ["name", "dominant_label"]] = ["", "atypical_promyelocyte_with_granules"]
+    assert latent_title(found, 2) == "atypical promyelocyte with granules (latent 2)"

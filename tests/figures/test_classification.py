@@ -34,7 +34,8 @@ def test_barcodes_stand_beside_baselines_with_differences(result):
 def test_the_sweep_has_two_panels_and_names_the_nested_score(result):
     figure = sweep_figure(result)
     above, below = figure.axes
-    assert above.get_ylabel() == "weighted F1"
+    assert above.get_ylabel() == "weighted F1, pooled"
+    assert above.lines[0].get_ydata().tolist() == [point.pooled["weighted_f1"] for point in result.sweep.points]
     assert texts(below) == ["30", "10", "0"]
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert any("chosen within training folds" in text for text in legend)

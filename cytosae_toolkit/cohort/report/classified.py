@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cytosae_toolkit.cohort.classification import NESTED
+from cytosae_toolkit.cohort.features import BARCODE
+from cytosae_toolkit.cohort.left_out_sets import ALL_SETS
 from cytosae_toolkit.cohort.report.document import Block, Name, Note, Paragraph, Part, Table, Text, Value
 from cytosae_toolkit.cohort.report.formats import is_nothing, number, p_value, percent, signed
 from cytosae_toolkit.cohort.report.inputs import Inputs, ResultFolder, open_result
@@ -12,6 +15,7 @@ from cytosae_toolkit.errors import CytosaeError
 
 DRIVERS_SHOWN = 8
 _PREFIX = "probability:"
+_F1, _BALANCED = "weighted_f1", "balanced_accuracy"
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,8 @@ class Classified:
         Opened.
     predictions, drivers, baselines : Sheet
         Its tables.
+    sets : Sheet or None
+        Scores with an image set left out; None with a single set.
     row : int or None
         Of the patient among the predictions; None if it took no part.
     driver_rows : list of int
@@ -34,6 +40,7 @@ class Classified:
     predictions: Sheet
     drivers: Sheet
     baselines: Sheet
+    sets: Sheet | None
     row: int | None
     driver_rows: list[int]
 
@@ -78,12 +85,15 @@ def read_classified(inputs: Inputs, patient: str) -> Classified | None:
     predictions = folder.sheet("predictions.csv", "out-of-fold predictions of all patients")
     drivers = folder.sheet("drivers.csv", "what drove the prediction of each patient")
     baselines = folder.sheet("baselines.csv", "scores of barcodes and of what they are compared with")
+    left_out = (folder.path / "sets.csv").is_file()
+    sets = folder.sheet("sets.csv", "scores with one image set left out") if left_out else None
     try:
         rows = predictions.rows(patient=patient)
         driven = drivers.rows(patient=patient)[:DRIVERS_SHOWN]
     except KeyError as error:
         raise CytosaeError(f"The classification {folder.path} lacks the column {error}.", "Make it again.") from error
-    return Classified(folder, predictions, drivers, baselines, rows[0] if rows else None, driven if rows else [])
+    row = rows[0] if rows else None
+    return Classified(folder, predictions, drivers, baselines, sets, row, driven if rows else [])
 
 
 def classified_blocks(found: Classified, titles: dict[str, Text]) -> list[Block]:
@@ -150,20 +160,57 @@ def _drivers(found: Classified, titles: dict[str, Text]) -> Table:
 
 
 def _quality(found: Classified) -> Text:
+    own = found.baselines.rows(features=BARCODE, score=_F1)
     text: list[Part] = ["How far to trust it: over all patients, "]
-    text += _score(found, "barcode", "barcodes reach a balanced accuracy of ")
-    text += _score(found, "colour", "; mean colours of the images alone reach ")
-    text += _score(found, "set", "; the image set alone reaches ")
-    text += [". ", Note("Mean and standard deviation over test folds; p by permutation of the labels.")]
-    return text
+    if own:
+        text += [
+            "barcodes reach a ",
+            Note("weighted F1"),
+            " of ",
+            *_pooled(found.baselines, own[0]),
+            *_permuted(found, own[0]),
+        ]
+    strongest = strongest_baseline(found.baselines)
+    if strongest is not None:
+        name = str(found.baselines.frame.at[strongest, "description"])
+        text += ["; the strongest of what they are compared with (", Name(name), ") reaches "]
+        text += _pooled(found.baselines, strongest)
+    tail = "In brackets intervals over patients; p by shuffling labels over all patients, which says nothing of "
+    return [*text, ". ", *_left_out(found), Note(f"{tail}laboratories.")]
 
 
-def _score(found: Classified, features: str, words: str) -> list[Part]:
-    rows = found.baselines.rows(features=features, score="balanced_accuracy")
-    if not rows:
+def strongest_baseline(baselines: Sheet) -> int | None:
+    """Return the row of the baseline with the largest pooled weighted F1; None if there is no baseline."""
+    rows = [row for row in baselines.rows(score=_F1) if baselines.raw(row, "features") not in (BARCODE, NESTED)]
+    return max(rows, key=lambda row: float(baselines.raw(row, "pooled")), default=None)
+
+
+def _pooled(sheet: Sheet, row: int) -> list[Part]:
+    text: list[Part] = [sheet.value(row, "pooled", number)]
+    if is_nothing(sheet.raw(row, "low")):
+        return text
+    return [*text, " (", sheet.value(row, "low", number), " to ", sheet.value(row, "high", number), ")"]
+
+
+def _permuted(found: Classified, row: int) -> list[Part]:
+    sheet = found.baselines
+    if is_nothing(sheet.raw(row, "p")):
         return []
-    sheet, row = found.baselines, rows[0]
-    text: list[Part] = [words, sheet.value(row, "mean", number), " ± ", sheet.value(row, "sd", number)]
-    if not is_nothing(sheet.raw(row, "p")):
-        text += [" (p ", sheet.value(row, "p", p_value), "; chance ", sheet.value(row, "chance", number), ")"]
-    return text
+    return [", p ", sheet.value(row, "p", p_value), ", with shuffled labels ", sheet.value(row, "chance", number)]
+
+
+def _left_out(found: Classified) -> list[Part]:
+    """Say how well barcodes do on image sets left out, beside the same score in cross-validation."""
+    if found.sets is None:
+        return ["All patients come from one image set: nothing says how it works in another laboratory. "]
+    rows = found.sets.rows(features=BARCODE, set=ALL_SETS)
+    inside = found.baselines.rows(features=BARCODE, score=_BALANCED)
+    if not rows or not inside or is_nothing(found.sets.raw(rows[0], _BALANCED)):
+        return ["No image set could be left out and scored: nothing says how it works in another laboratory. "]
+    sheet, row = found.sets, rows[0]
+    text: list[Part] = ["With one image set left out, balanced accuracy is ", sheet.value(row, _BALANCED, number)]
+    if not is_nothing(sheet.raw(row, f"{_BALANCED}_low")):
+        text += [" (", sheet.value(row, f"{_BALANCED}_low", number), " to "]
+        text += [sheet.value(row, f"{_BALANCED}_high", number), ")"]
+    text += [", by chance ", sheet.value(row, "chance", number), "; in cross-validation it is "]
+    return [*text, *_pooled(found.baselines, inside[0]), ". "]

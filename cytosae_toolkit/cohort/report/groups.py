@@ -26,6 +26,7 @@ from cytosae_toolkit.cohort.report.document import (
     Section,
     Table,
     Text,
+    Value,
 )
 from cytosae_toolkit.cohort.report.formats import count, p_value, percent, signed
 from cytosae_toolkit.cohort.report.inputs import ResultFolder, open_result
@@ -268,7 +269,7 @@ class _Maker:
     def _sets_sentence(self, sets: dict[str, Any]) -> Text:
         text: list[Part] = [
             self.record.value("image_sets", "shared", form=percent), " of the patients come from a set that holds both "
-            "groups. That group and set are independent: p ", self.record.value("image_sets", "p", form=p_value),
+            "groups. Test of association of group and set: ", *p_of(self.record.value("image_sets", "p", form=p_value)),
             f" ({sets['test']}). ",
         ]  # fmt: skip
         if sets["coincide"]:
@@ -383,3 +384,8 @@ class _Maker:
     def _analysed(self) -> list[tuple[str, Text]]:
         tests: Text = [self.record.value("tests", "test", form=str)] if self.record.document.get("tests") else ["none"]
         return [("Tests", tests), *analysed(self.inputs, self.facts)]
+
+
+def p_of(value: Value) -> Text:
+    """Return a p-value after its letter: ``p = 0.044``, ``p <0.001``."""
+    return ["p " if value.text.startswith("<") else "p = ", value]

@@ -239,9 +239,10 @@ class _Maker:
         if not self.n_outstanding or not len(self.profile.others):
             return []
         sheet = self.tables.latents
-        text: list[Part] = [" It differs most from them in "]
+        text: list[Part] = [" It differs most from all other patients in "]
         for i in range(min(3, self.n_outstanding)):
-            text += [("", ", ", " and ")[i], *title_of(sheet.line(i)), " (", sheet.value(i, "value", number)]
+            flags = "".join(f", {words}" for words in flag_words(_blank(sheet.frame.at[i, "flags"])))
+            text += [("", ", ", " and ")[i], *title_of(sheet.line(i)), f"{flags} (", sheet.value(i, "value", number)]
             text += [f" {self.profile.unit}, others " if i == 0 else ", others ", sheet.value(i, "others", number), ")"]
         return [*text, "."]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cytosae_toolkit.cohort.caveats import FEW_PATIENTS, confounding
+from cytosae_toolkit.cohort.caveats import FEW_PATIENTS, association, confounding
 from cytosae_toolkit.cohort.patients import text_column
 from cytosae_toolkit.cohort.report.analysed import GENERAL_CAVEATS, Fact
 from cytosae_toolkit.cohort.report.document import Name, Text
@@ -35,8 +35,10 @@ def _confounding(profile: Profile, column: str) -> str:
     known = np.array([group is not None for group in profile.groups])
     if not known.any() or len(set(profile.groups[known])) < 2:
         return ""
-    _, codes = np.unique(profile.groups[known].astype(str), return_inverse=True)
-    return confounding(codes.astype(np.int64), profile.cohort.sets[known], column)
+    names, codes = np.unique(profile.groups[known].astype(str), return_inverse=True)
+    codes, sets = codes.astype(np.int64), profile.cohort.sets[known]
+    sentences = [confounding(codes, sets, column), association(codes, names.tolist(), sets, column)]
+    return " ".join(filter(None, sentences))
 
 
 def patient_caveats(maker: _Maker) -> list[Text]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -135,13 +136,17 @@ def _relative(axes: Any, rows: NDArray[np.float64], others: NDArray[np.float64],
 
 def _draw(axes: Any, shown: NDArray[np.float64], names: Sequence[str], **style: Any) -> Any:
     picture = axes.imshow(shown, aspect="auto", interpolation="nearest", extent=(0, 1, len(shown), 0), **style)
-    axes.set_yticks(np.arange(len(shown)) + 0.5, [name[:LONGEST].replace("$", r"\$") for name in names])
+    axes.set_yticks(np.arange(len(shown)) + 0.5, [_wrapped(name) for name in names])
     axes.hlines(np.arange(1, len(shown)), 0, 1, color="white", linewidth=3)
     axes.set_xticks([])
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
     return picture
+
+
+def _wrapped(text: str) -> str:
+    return fill(text, LONGEST, max_lines=2, placeholder=" …").replace("$", r"\$")
 
 
 def _binned(rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -161,7 +166,7 @@ def _label_spans(axes: Any, labels: list[str], height: int) -> None:
         axes.plot([x0 + 0.001, x1 - 0.001], [height + 0.1] * 2, color=COLORS[i % len(COLORS)], linewidth=3,
                   clip_on=False, solid_capstyle="butt")  # fmt: skip
         if x1 - x0 > 0.035:
-            text = labels[a].replace("_", " ").replace("$", r"\$")[:LONGEST]
+            text = _wrapped(labels[a].replace("_", " "))
             axes.text((x0 + x1) / 2, height + 0.25, text, rotation=25, ha="right", va="top", fontsize=8,
                       rotation_mode="anchor")  # fmt: skip
     axes.set_ylim(height, 0)

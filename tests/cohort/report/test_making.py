@@ -12,7 +12,10 @@ from cytosae_toolkit.atlas.packing import pack
 from cytosae_toolkit.cohort.classify_options import ClassifyOptions
 from cytosae_toolkit.cohort.classifying import classify
 from cytosae_toolkit.cohort.cohort import open_cohort
+from cytosae_toolkit.cohort.report.document import Value
+from cytosae_toolkit.cohort.report.groups import p_of
 from cytosae_toolkit.cohort.report.making import make_report
+from cytosae_toolkit.cohort.report.sources import Source
 from cytosae_toolkit.cohort.report.tracing import check_report, read_report
 from cytosae_toolkit.errors import CytosaeError
 
@@ -60,6 +63,10 @@ def test_a_classification_is_read_and_checked(request_for, classification, tmp_p
     for name in ("predictions.csv", "drivers.csv", "baselines.csv", "classification.json"):
         assert str(classification / name) in text
     assert "What a classification says" in text
+    words = re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]*>", "", text)))
+    assert "; the strongest of what they are compared with (" in words
+    assert ("With one image set left out" in words) == (classification / "sets.csv").is_file()
+    assert "It differs most from all other patients in " in words
     record = json.loads((classification / "classification.json").read_text())
     record["barcodes"]["fingerprint"] = "other"
     other = tmp_path / "other"
@@ -166,3 +173,9 @@ def test_a_browser_shows_it_without_a_network(request_for, chromium, tmp_path, w
         capture_output=True, timeout=120, check=True,
     )  # fmt: skip
     assert pdf.read_bytes()[:5] == b"%PDF-"
+
+
+@pytest.mark.parametrize(("text", "words"), [("0.044", ["p = ", "0.044"]), ("<0.001", ["p ", "<0.001"])])
+def test_a_p_value_after_its_letter(text, words):
+    value = Value(text, Source("a.csv", "", "", ""), "0/p")
+    assert [part if isinstance(part, str) else part.text for part in p_of(value)] == words
