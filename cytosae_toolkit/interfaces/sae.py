@@ -19,6 +19,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from cytosae_toolkit.interfaces.codes import Codes
+
 
 @dataclass(frozen=True)
 class StepContext:
@@ -65,7 +67,7 @@ class SparseAutoencoder(nn.Module, ABC):
         super().__init__()
         self.d_model = d_model
         self.d_sae = d_sae
-        self.W_enc = nn.Parameter(torch.empty(d_model, d_sae))
+        self.W_enc = nn.Parameter(torch.empty(d_sae, d_model).T)  # a latent's weights lie together
         self.b_enc = nn.Parameter(torch.zeros(d_sae))
         self.W_dec = nn.Parameter(torch.empty(d_sae, d_model))
         self.b_dec = nn.Parameter(torch.zeros(d_model))
@@ -102,6 +104,21 @@ class SparseAutoencoder(nn.Module, ABC):
             float32 [..., n], equal to ``encode(tokens)[..., latents]`` up to rounding.
         """
         return self.encode(tokens)[..., latents]
+
+    def encode_sparse(self, tokens: Tensor) -> Codes:
+        """Return the non-zero latents of tokens; override it where they can be had without the zeros.
+
+        Parameters
+        ----------
+        tokens : torch.Tensor
+            float32 [n, d_model].
+
+        Returns
+        -------
+        Codes
+            The non-zeros of ``encode(tokens)``, up to rounding.
+        """
+        return Codes.from_dense(self.encode(tokens))
 
     def decode(self, latents: Tensor) -> Tensor:
         """Return the tokens that latents stand for: ``latents @ W_dec + b_dec`` (Eq. 1).

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from math import sqrt
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+
+from cytosae_toolkit.training.threads import in_threads
 
 
 def geometric_median(points: Tensor, *, epsilon: float = 1e-6, max_iterations: int = 100) -> Tensor:
@@ -82,5 +85,14 @@ def remove_parallel_gradient_(weight: nn.Parameter) -> None:
     """
     if weight.grad is None:
         return
-    parallel = (weight.grad * weight).sum(dim=1, keepdim=True)
-    weight.grad.addcmul_(parallel, weight, value=-1)
+    parallel = _row_products(weight.grad, weight.detach())
+    weight.grad.addcmul_(parallel[:, None], weight, value=-1)
+
+
+def _row_products(a: Tensor, b: Tensor) -> Tensor:
+    """Return the scalar product of each row of `a` with that of `b`; on the CPU without a third matrix."""
+    if a.device.type != "cpu" or a.dtype not in (torch.float32, torch.float64):
+        return (a * b).sum(dim=1)
+    left, right = a.numpy(), b.numpy()
+    pieces = in_threads(lambda first, stop: np.einsum("ij,ij->i", left[first:stop], right[first:stop]), len(left))
+    return torch.from_numpy(np.concatenate(pieces))

@@ -19,6 +19,9 @@ class ReluL1Options(Options):
         description="λ, weight of the L1 penalty; default 8e-5 · 768 / d_model unless the backbone was tuned.",
     )
     ghost_grads: bool = Field(True, description="Revive dead latents through ghost gradients.")
+    ghost_share: float = Field(
+        1.0, gt=0, le=1, description="Share of the tokens, drawn anew in each step, that ghost gradients see."
+    )
     dead_feature_window: int = Field(64, ge=1, description="Steps without firing after which a latent is dead.")
     b_dec_init: Literal["geometric_median", "mean", "zero"] = Field(
         "geometric_median", description="Where b_dec starts, computed on a sample of training tokens."
@@ -26,6 +29,9 @@ class ReluL1Options(Options):
     encoder_init: Literal["tied", "independent"] = Field(
         "tied",
         description="W_enc starts along W_decᵀ, scaled by min(1, 2 d_model / d_sae), or independently (as published).",
+    )
+    path: Literal["auto", "sparse", "dense"] = Field(
+        "auto", description="Compute with the non-zero latents, with all, or as their density suggests: same results."
     )
 
 

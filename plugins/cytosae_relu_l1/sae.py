@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
 from cytosae_relu_l1 import ReluL1Options
+from cytosae_toolkit.interfaces.codes import Codes
 from cytosae_toolkit.interfaces.sae import StepContext
 from cytosae_toolkit.training.dictionary import kaiming_uniform_
+from cytosae_toolkit.training.sparse_codes import positive_codes
+from cytosae_toolkit.training.tokenwise import Ghosts, Terms, Tokenwise
 from cytosae_toolkit.training.unit_decoder import UnitDecoderSAE
 
 PUBLISHED_L1 = 8e-5
@@ -46,6 +51,11 @@ class ReluL1(UnitDecoderSAE):
         weights = self.W_enc[:, latents]
         return torch.relu(tokens @ weights + (self.b_enc[latents] - self.b_dec @ weights))
 
+    def encode_sparse(self, tokens: Tensor) -> Codes:
+        """Return the positive latents of tokens float32 [n, d_model], found block by block."""
+        with torch.no_grad():
+            return positive_codes(tokens - self.b_dec, self.W_enc.T.contiguous(), self.b_enc)
+
     def initialize(self, tokens: Tensor, generator: torch.Generator) -> None:
         """Start from the centre of the tokens and random directions; see `ReluL1Options`."""
         # half of the latents fire at first; the factor makes their sum about as long as the token
@@ -57,33 +67,58 @@ class ReluL1(UnitDecoderSAE):
     def loss(self, tokens: Tensor, context: StepContext) -> dict[str, Tensor]:
         """Return `reconstruction`, `sparsity` (λ included) and, with dead latents, `ghost` (rescaled)."""
         x = tokens.reshape(-1, self.d_model)
-        dead = self.steps_since_fired > self.options.dead_feature_window
-        preactivations = self.preactivations(x)
-        latents = torch.relu(preactivations)
-        x_hat = self.decode(latents)
-        squared = (x_hat - x).square() / x.norm(dim=1, keepdim=True).clamp_min(TINY)
-        terms = {
-            "reconstruction": squared.mean(),
-            "sparsity": self.l1_coefficient * latents.sum(dim=1).mean(),
-        }
-        self.note_fired((latents.detach() > 0).any(dim=0))
-        if self.options.ghost_grads and bool(dead.any()):
-            terms["ghost"] = self._ghost_loss((x - x_hat).detach(), preactivations[:, dead], squared.detach(), dead)
+        work = Tokenwise(self)
+        work.relu(x, self._terms(len(x)), ghosts=self._ghosts(x, context), path=self.options.path)
+        self.note_fired(work.fired)
+        return work.terms()
+
+    def _terms(self, n_tokens: int) -> Terms:
+        """Return what computes the share of some of `n_tokens` tokens in the objective."""
+
+        def terms(x_hat: Tensor, x: Tensor, sums: Tensor) -> dict[str, Tensor]:
+            return {
+                "reconstruction": _squared_error(x_hat, x).sum() / (n_tokens * self.d_model),
+                "sparsity": self.l1_coefficient * sums.sum() / n_tokens,
+            }
+
         return terms
 
-    def _ghost_loss(self, residual: Tensor, preactivations: Tensor, squared: Tensor, dead: Tensor) -> Tensor:
-        """Let dead latents explain the residual with exponential activations.
+    def _ghosts(self, x: Tensor, context: StepContext) -> Ghosts | None:
+        """Return the dead latents with their term, or None where there are none."""
+        if not self.options.ghost_grads:
+            return None
+        dead = torch.nonzero(self.steps_since_fired > self.options.dead_feature_window)[:, 0]
+        if not len(dead):
+            return None
+        share = self.options.ghost_share
+        if share == 1:
+            return Ghosts(dead, partial(_ghost_term, n_tokens=len(x)))
+        n = max(1, round(share * len(x)))
+        chosen = torch.zeros(len(x), dtype=torch.bool)
+        chosen[torch.randperm(len(x), generator=context.generator)[:n]] = True
+        return Ghosts(dead, partial(_ghost_term, n_tokens=n), chosen.to(x.device))
 
-        The ghost reconstruction is scaled per token to half the residual's norm, its error is divided by the
-        residual's norm, and each element is rescaled to the size of the reconstruction loss; all factors detached.
-        """
-        ghost = torch.exp(preactivations) @ self.W_dec[dead]
-        residual_norm = residual.norm(dim=1, keepdim=True)
-        scale = residual_norm / (1e-6 + 2 * ghost.norm(dim=1, keepdim=True))
-        error = (ghost * scale.detach() - residual).square() / residual_norm.clamp_min(TINY)
-        rescaling = (squared / (error + 1e-6)).detach()
-        ghost_loss: Tensor = (rescaling * error).mean()
-        return ghost_loss
+
+def _squared_error(x_hat: Tensor, x: Tensor) -> Tensor:
+    """Return (x̂ - x)² / ‖x‖ of each element, float32 [n, d_model]."""
+    squared: Tensor = (x_hat - x).square() / x.norm(dim=1, keepdim=True).clamp_min(TINY)
+    return squared
+
+
+def _ghost_term(ghost: Tensor, x_hat: Tensor, x: Tensor, *, n_tokens: int) -> Tensor:
+    """Let dead latents explain the residual x - x̂ with exponential activations.
+
+    The ghost reconstruction [n, d_model] is scaled per token to half the residual's norm, its error is divided by the
+    residual's norm, and each element is rescaled to the size of the reconstruction loss; all factors detached. The sum
+    is divided by the number of elements of all `n_tokens` tokens that take part.
+    """
+    residual = (x - x_hat).detach()
+    residual_norm = residual.norm(dim=1, keepdim=True)
+    scale = residual_norm / (1e-6 + 2 * ghost.detach().norm(dim=1, keepdim=True))
+    error = (ghost * scale - residual).square() / residual_norm.clamp_min(TINY)
+    rescaling = _squared_error(x_hat, x).detach() / (error.detach() + 1e-6)
+    total: Tensor = (rescaling * error).sum()
+    return total / (n_tokens * x.shape[1])
 
 
 def build(d_model: int, d_sae: int, options: ReluL1Options) -> ReluL1:

@@ -6,7 +6,10 @@ import torch
 from torch import Tensor
 
 from cytosae_toolkit.errors import CytosaeError
+from cytosae_toolkit.interfaces.codes import Codes
 from cytosae_toolkit.interfaces.sae import StepContext
+from cytosae_toolkit.training.sparse_codes import top_codes
+from cytosae_toolkit.training.tokenwise import Terms, Tokenwise
 from cytosae_toolkit.training.unit_decoder import UnitDecoderSAE
 from cytosae_topk import TopKOptions
 
@@ -49,19 +52,23 @@ class TopK(UnitDecoderSAE):
         """Start from the centre of the tokens, random unit directions, and an encoder tied to them."""
         self.initialize_tied(tokens, generator, center=self.options.b_dec_init)
 
+    def encode_sparse(self, tokens: Tensor) -> Codes:
+        """Return the positive latents among the k largest of tokens float32 [n, d_model]."""
+        with torch.no_grad():
+            return top_codes(tokens - self.b_dec, self.W_enc.T.contiguous(), self.b_enc, self.options.k)
+
     def loss(self, tokens: Tensor, context: StepContext) -> dict[str, Tensor]:
         """Return `reconstruction` and, with dead latents, `auxiliary` (weighted)."""
         x = tokens.reshape(-1, self.d_model)
-        dead = self.steps_since_fired > self.options.dead_feature_window
-        preactivations = self.preactivations(x)
-        latents = _keep_top(preactivations, self.options.k)
-        x_hat = self.decode(latents)
-        terms = {"reconstruction": _unexplained(x_hat, x)}
-        self.note_fired((latents.detach() > 0).any(dim=0))
-        if self.aux_k and bool(dead.any()):
-            ghost = _keep_top(preactivations[:, dead], self.aux_k) @ self.W_dec[dead]
-            terms["auxiliary"] = self.options.aux_coefficient * _unexplained(ghost, (x - x_hat).detach())
-        return terms
+        dead = torch.nonzero(self.steps_since_fired > self.options.dead_feature_window)[:, 0]
+        work = Tokenwise(self)
+        x_hat = work.top(x, self.options.k, _unexplained("reconstruction", x))
+        self.note_fired(work.fired)
+        if self.aux_k and len(dead):
+            residual = x - x_hat
+            term = _unexplained("auxiliary", residual, self.options.aux_coefficient)
+            work.top(x, self.aux_k, term, latents=dead, goal=residual)
+        return work.terms()
 
 
 def _keep_top(preactivations: Tensor, k: int) -> Tensor:
@@ -70,10 +77,14 @@ def _keep_top(preactivations: Tensor, k: int) -> Tensor:
     return torch.zeros_like(preactivations).scatter(-1, indices, torch.relu(values))
 
 
-def _unexplained(predicted: Tensor, target: Tensor) -> Tensor:
-    """Return the fraction of the batch's variance that is left, a scalar."""
-    variance = (target - target.mean(dim=0)).square().sum()
-    return (predicted - target).square().sum() / variance.clamp_min(TINY)
+def _unexplained(name: str, goal: Tensor, weight: float = 1.0) -> Terms:
+    """Return what computes the share of some tokens in the variance of all of `goal` [n, d_model] that is left."""
+    variance = (goal - goal.mean(dim=0)).square().sum().clamp_min(TINY)
+
+    def terms(predicted: Tensor, target: Tensor, sums: Tensor) -> dict[str, Tensor]:
+        return {name: weight * (predicted - target).square().sum() / variance}
+
+    return terms
 
 
 def build(d_model: int, d_sae: int, options: TopKOptions) -> TopK:

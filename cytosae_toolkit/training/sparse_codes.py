@@ -1,0 +1,119 @@
+"""Find the non-zero latents of a batch block by block, without ever holding a dense [tokens, d_sae]."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cytosae_toolkit.interfaces.codes import Codes, stable_order, starts
+from cytosae_toolkit.training.threads import in_threads
+
+BLOCK_ELEMENTS = 1 << 23
+"""Pre-activations computed at a time: 32 MiB, small enough to stay near the processor."""
+ROWS = 64
+
+
+def preactivation_blocks(x: Tensor, rows: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """Yield products of encoder rows and tokens, some latents at a time.
+
+    Parameters
+    ----------
+    x : torch.Tensor
+        float [n, d_model], tokens, centred.
+    rows : torch.Tensor
+        float [n_latents, d_model], rows of W_encᵀ.
+
+    Yields
+    ------
+    int, torch.Tensor
+        First latent; ``rows[first : first + b] @ x.T``, float [b, n], overwritten by the next.
+    """
+    size = max(1, BLOCK_ELEMENTS // max(1, len(x)))
+    buffer = x.new_empty(min(size, len(rows)), len(x))
+    for first in range(0, len(rows), size):
+        block = rows[first : first + size]
+        yield first, torch.mm(block, x.T, out=buffer[: len(block)])
+
+
+def positive_codes(
+    x: Tensor, rows: Tensor, bias: Tensor, see: Callable[[int, Tensor], None] = lambda first, block: None
+) -> Codes:
+    """Return the positive part of ``x @ rows.T + bias``: the latents of a ReLU SAE.
+
+    Parameters
+    ----------
+    x : torch.Tensor
+        float [n, d_model], tokens, centred.
+    rows : torch.Tensor
+        float [d_sae, d_model], rows of W_encᵀ.
+    bias : torch.Tensor
+        float [d_sae].
+    see : callable
+        Shown each block of products, as `preactivation_blocks` yields them, before it is overwritten.
+    """
+    found = []
+    for first, block in preactivation_blocks(x, rows):
+        found.append(_positives(block, bias[first : first + len(block)]))
+        see(first, block)
+    counts = torch.cat([count for count, _, _ in found])
+    return Codes(
+        len(x),
+        len(rows),
+        torch.nn.functional.pad(counts.cumsum(0), (1, 0)).to(torch.int32),
+        torch.cat([token for _, token, _ in found]),
+        torch.cat([value for _, _, value in found]),
+    )
+
+
+def _positives(block: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the number of positive entries of each row, and column and value of each, float32."""
+    if block.device.type != "cpu" or block.dtype != torch.float32:
+        latent, token = torch.nonzero(block > -bias[:, None], as_tuple=True)
+        counts = torch.bincount(latent, minlength=len(block))
+        return counts, token.to(torch.int32), block[latent, token].float() + bias[latent].float()
+    products, shift = block.numpy(), bias.numpy()
+    pieces = in_threads(lambda first, stop: _scan(products[first:stop], shift[first:stop]), len(products))
+    counts, tokens, values = (torch.from_numpy(np.concatenate(arrays)) for arrays in zip(*pieces, strict=True))
+    return counts, tokens, values
+
+
+def _scan(products: NDArray[np.float32], shift: NDArray[np.float32]) -> list[NDArray[Any]]:
+    """Return counts, columns and values of the positive ``products + shift``; a few rows at a time stay in cache."""
+    found = []
+    for first in range(0, len(products), ROWS):
+        rows, limit = products[first : first + ROWS], shift[first : first + ROWS]
+        place = np.flatnonzero(rows > -limit[:, None])
+        row, column = np.divmod(place, products.shape[1])
+        values = rows.reshape(-1)[place] + limit[row]
+        found.append((np.bincount(row, minlength=len(rows)), column.astype(np.int32), values))
+    return [np.concatenate(arrays) for arrays in zip(*found, strict=True)]
+
+
+def top_codes(x: Tensor, rows: Tensor, bias: Tensor, k: int) -> Codes:
+    """Return the positive ones among the k largest of ``x @ rows.T + bias`` of each token: the latents of a TopK SAE.
+
+    Parameters
+    ----------
+    x : torch.Tensor
+        float [n, d_model], tokens, centred.
+    rows, bias : torch.Tensor
+        float [d_sae, d_model]; float [d_sae].
+    k : int
+        At most d_sae.
+    """
+    size = max(1, BLOCK_ELEMENTS // len(rows))
+    k = min(k, len(rows))
+    values, latents = x.new_empty(len(x), k), torch.empty(len(x), k, dtype=torch.int64, device=x.device)
+    for first in range(0, len(x), size):
+        products = torch.addmm(bias, x[first : first + size], rows.T)
+        torch.topk(products, k, dim=1, sorted=False, out=(values[first : first + size], latents[first : first + size]))
+    token, place = torch.nonzero(values > 0, as_tuple=True)
+    latent = latents[token, place]
+    order = stable_order(latent, len(rows))
+    value = values[token, place].float()[order]
+    return Codes(len(x), len(rows), starts(latent, len(rows)), token[order].to(torch.int32), value)

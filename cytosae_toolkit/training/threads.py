@@ -1,0 +1,28 @@
+"""Share work over as many threads as PyTorch uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import TypeVar
+
+import torch
+
+T = TypeVar("T")
+
+
+def shares(n: int) -> list[tuple[int, int]]:
+    """Return the bounds of as many about equal parts of ``range(n)`` as PyTorch uses threads, at most `n`."""
+    parts = max(1, min(torch.get_num_threads(), n))
+    edges = [n * i // parts for i in range(parts + 1)]
+    return list(pairwise(edges))
+
+
+def in_threads(function: Callable[[int, int], T], n: int) -> list[T]:
+    """Return what a function returns for each part of ``range(n)``, computed at once; it gets the bounds."""
+    parts = shares(n)
+    if len(parts) == 1:
+        return [function(*parts[0])]
+    with ThreadPoolExecutor(len(parts)) as pool:
+        return list(pool.map(lambda bounds: function(*bounds), parts))

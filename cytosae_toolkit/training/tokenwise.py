@@ -1,0 +1,383 @@
+"""A training step whose memory and time follow the non-zeros: objective and exact gradients in one go.
+
+The objective of an SAE is a sum over tokens, so its gradients can be added up piece by piece of a batch, right after
+each piece is reconstructed; neither [tokens, d_sae] nor a graph of it is ever kept. Of the five products that a dense
+step needs (encode, decode, gradients of latents, decoder and encoder) only the first touches latents that are zero.
+
+With h the pre-activations of a token, z = ReLU(h), x̂ = z W_dec + b_dec, g = ∂L/∂x̂ and l = ∂L/∂Σz:
+∂L/∂h_s = (g · W_dec[s] + l) where z_s > 0, else 0; ∂L/∂W_dec = zᵀ g; ∂L/∂W_encᵀ = (∂L/∂h)ᵀ (x - b_dec);
+∂L/∂b_enc = Σ ∂L/∂h; ∂L/∂b_dec = Σ g - W_enc ∂L/∂b_enc.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from cytosae_toolkit.interfaces.codes import Codes
+from cytosae_toolkit.interfaces.sae import SparseAutoencoder
+from cytosae_toolkit.training import sparse_products as products
+from cytosae_toolkit.training.sparse_codes import (
+    positive_codes,
+    preactivation_blocks,
+    top_codes,
+)
+
+Path = Literal["auto", "sparse", "dense"]
+Terms = Callable[[Tensor, Tensor, Tensor], Mapping[str, Tensor]]
+"""From x̂ [n, d_model], x [n, d_model] and Σz [n] of some tokens to their share of each term of the objective."""
+GhostTerm = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""From a ghost reconstruction, x̂ and x, each [n, d_model], to the share of the ghost term."""
+
+SPARSE_BELOW = 0.05
+"""Density from which products with all latents cost less than those with the non-zeros."""
+PROBED = 32
+"""Tokens on which the density is measured."""
+PIECE_TOKENS = 8192
+PIECE_BYTES = 1 << 29
+"""Tokens worked on at a time, and the bytes that a [piece, latents] tensor may take where one is needed."""
+
+
+@dataclass(frozen=True)
+class Ghosts:
+    """Latents that reconstruct the residual with exponential activations, whether they fire or not.
+
+    Parameters
+    ----------
+    latents : torch.Tensor
+        int64 [n], ascending.
+    term : callable
+        The objective's share.
+    tokens : torch.Tensor, optional
+        bool [n_tokens], on which tokens of the batch; default on all.
+    """
+
+    latents: Tensor
+    term: GhostTerm
+    tokens: Tensor | None = None
+
+
+class Tokenwise:
+    """Adds up an objective over the tokens of a batch, with its gradients.
+
+    Parameters
+    ----------
+    sae : SparseAutoencoder
+        With pre-activations W_enc (x - b_dec) + b_enc and the plain decoder. Matrix products follow autocast.
+
+    Attributes
+    ----------
+    fired : torch.Tensor
+        bool [d_sae], the latents that fired on any token so far.
+    """
+
+    def __init__(self, sae: SparseAutoencoder) -> None:
+        self.sae = sae
+        self.rows = sae.W_enc.detach().T.contiguous()
+        self.decoder = sae.W_dec.detach().contiguous()
+        self.fired = torch.zeros(sae.d_sae, dtype=torch.bool, device=self.rows.device)
+        self.learns = torch.is_grad_enabled()
+        self._dtype = _product_dtype(self.rows.device.type)
+        self._terms: dict[str, Tensor] = {}
+        self._encoder_gradient: Tensor | None = None
+        self._decoder_gradient: Tensor | None = None
+        self._bias_gradient = torch.zeros_like(sae.b_enc)
+        self._offset_gradient = torch.zeros_like(sae.b_dec)
+
+    @torch.no_grad()
+    def relu(self, tokens: Tensor, terms: Terms, *, ghosts: Ghosts | None = None, path: Path = "auto") -> None:
+        """Add the objective with z = ReLU(h).
+
+        Parameters
+        ----------
+        tokens : torch.Tensor
+            float32 [n, d_model].
+        terms : callable
+            Terms of the objective.
+        ghosts : Ghosts, optional
+            Adds the term ``ghost``.
+        path : str
+            ``"sparse"``, ``"dense"``, or ``"auto"`` by the density of a few tokens; the same result up to rounding.
+        """
+        dense = path == "dense" or (path == "auto" and self.density(tokens) >= SPARSE_BELOW)
+        step = self._relu_dense if dense else self._relu_sparse
+        widest = self.sae.d_sae if dense else 0 if ghosts is None else len(ghosts.latents)
+        for piece in _pieces(len(tokens), widest):
+            step(tokens[piece], terms, None if ghosts is None else _on(ghosts, piece))
+
+    @torch.no_grad()
+    def top(
+        self, tokens: Tensor, k: int, terms: Terms, *, latents: Tensor | None = None, goal: Tensor | None = None
+    ) -> Tensor:
+        """Add an objective with z = ReLU(TopK(h)), of all latents or of some that reconstruct without b_dec.
+
+        Parameters
+        ----------
+        tokens : torch.Tensor
+            float32 [n, d_model].
+        k : int
+            Latents of a token.
+        terms : callable
+            Terms of the objective.
+        latents : torch.Tensor, optional
+            int64 [m], only these; they are not noted as fired.
+        goal : torch.Tensor, optional
+            float32 [n, d_model], what `terms` are shown in place of the tokens.
+
+        Returns
+        -------
+        torch.Tensor
+            The reconstruction, float32 [n, d_model].
+        """
+        chosen: Tensor | slice = slice(None) if latents is None else latents
+        rows, decoder, bias = self.rows[chosen], self.decoder[chosen], self.sae.b_enc.detach()[chosen]
+        found = []
+        for piece in _pieces(len(tokens), 0):
+            x = tokens[piece]
+            centred = x - self.sae.b_dec
+            codes = top_codes(self._cast(centred), self._cast(rows), bias, k)
+            if latents is None:
+                self.fired |= codes.fired
+            offset = self.sae.b_dec if latents is None else torch.zeros_like(self.sae.b_dec)
+            x_hat = products.decode(codes, decoder) + offset
+            aim = x if goal is None else goal[piece]
+            gradient, gradient_of_sum = self._judge(terms, x_hat, aim, _sums(codes))
+            if self.learns:
+                self._learn_sparse(codes, centred, gradient, gradient_of_sum, decoder, latents)
+            found.append(x_hat)
+        return torch.cat(found)
+
+    @torch.no_grad()
+    def density(self, tokens: Tensor) -> float:
+        """Return the share of positive pre-activations on a few of the tokens, evenly spread."""
+        some = tokens[:: max(1, len(tokens) // PROBED)][:PROBED] - self.sae.b_dec
+        positive = (torch.addmm(self.sae.b_enc, some, self.rows.T) > 0).float().mean()
+        return float(positive)
+
+    def terms(self) -> dict[str, Tensor]:
+        """Return the terms, each a scalar; `backward` of their sum gives the parameters their gradients."""
+        if not self.learns:
+            return dict(self._terms)
+        sae = self.sae
+        self._offset_gradient -= self._bias_gradient @ self.rows
+        gradients = [
+            _or_zeros(self._encoder_gradient, self.rows).T,
+            self._bias_gradient,
+            _or_zeros(self._decoder_gradient, self.decoder),
+            self._offset_gradient,
+        ]
+        attached = _Attach.apply(gradients, list(self._terms.values()), sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec)
+        return dict(zip(self._terms, attached, strict=True))
+
+    def _relu_sparse(self, x: Tensor, terms: Terms, ghosts: Ghosts | None) -> None:
+        centred = x - self.sae.b_dec
+        bias = self.sae.b_enc.detach()
+        exponentials = None if ghosts is None else _Exponentials(ghosts, bias, len(x))
+        see = (lambda first, block: None) if exponentials is None else exponentials.see
+        codes = positive_codes(self._cast(centred), self._cast(self.rows), bias, see)
+        self.fired |= codes.fired
+        x_hat = products.decode(codes, self.decoder) + self.sae.b_dec
+        gradient, gradient_of_sum = self._judge(terms, x_hat, x, _sums(codes))
+        if self.learns:
+            self._learn_sparse(codes, centred, gradient, gradient_of_sum, self.decoder, None)
+        if exponentials is not None:
+            self._haunt(exponentials, centred, x_hat, x)
+
+    def _relu_dense(self, x: Tensor, terms: Terms, ghosts: Ghosts | None) -> None:
+        centred = x - self.sae.b_dec
+        bias = self.sae.b_enc.detach()
+        thin = self._cast(centred)
+        exponentials = None if ghosts is None else _Exponentials(ghosts, bias, len(x))
+        z = thin.new_empty(self.sae.d_sae, len(x))
+        for first, block in preactivation_blocks(thin, self._cast(self.rows)):
+            if exponentials is not None:
+                exponentials.see(first, block)
+            torch.add(block, bias[first : first + len(block), None], out=z[first : first + len(block)])
+        z.relu_()
+        self.fired |= (z > 0).any(dim=1)
+        decoder = self._cast(self.decoder)
+        x_hat = (z.T @ decoder).float() + self.sae.b_dec
+        gradient, gradient_of_sum = self._judge(terms, x_hat, x, z.sum(dim=0, dtype=torch.float32))
+        if self.learns:
+            pull = self._cast(gradient)
+            self._decoder_gradient = _added(self._decoder_gradient, z @ pull)
+            inner = torch.addmm(gradient_of_sum.to(z.dtype), decoder, pull.T).mul_(z.sign_())
+            self._bias_gradient += inner.sum(dim=1, dtype=torch.float32)
+            self._encoder_gradient = _added(self._encoder_gradient, inner @ thin)
+            self._offset_gradient += gradient.sum(dim=0)
+        if exponentials is not None:
+            self._haunt(exponentials, centred, x_hat, x)
+
+    def _learn_sparse(
+        self,
+        codes: Codes,
+        centred: Tensor,
+        gradient: Tensor,
+        gradient_of_sum: Tensor,
+        decoder: Tensor,
+        latents: Tensor | None,
+    ) -> None:
+        inner, to_decoder = products.pull(codes, decoder, gradient)
+        inner += gradient_of_sum[codes.token]
+        to_encoder = products.gather(codes, inner, centred)
+        to_bias = torch.zeros(codes.d_sae, dtype=torch.float64, device=inner.device)
+        to_bias.index_add_(0, codes.latent, inner.double())
+        if latents is None:
+            self._decoder_gradient = _added(self._decoder_gradient, to_decoder)
+            self._encoder_gradient = _added(self._encoder_gradient, to_encoder)
+            self._bias_gradient += to_bias.float()
+            self._offset_gradient += gradient.sum(dim=0)
+            return
+        self._decoder_gradient = _added_rows(self._decoder_gradient, self.decoder, latents, to_decoder)
+        self._encoder_gradient = _added_rows(self._encoder_gradient, self.rows, latents, to_encoder)
+        self._bias_gradient.index_add_(0, latents, to_bias.float())
+
+    def _haunt(self, exponentials: _Exponentials, centred: Tensor, x_hat: Tensor, x: Tensor) -> None:
+        """Add the ghost term, whose exponentials reach all tokens, in blocks of latents."""
+        ghosts = exponentials.ghosts
+        if ghosts.tokens is not None:
+            centred, x_hat, x = centred[ghosts.tokens], x_hat[ghosts.tokens], x[ghosts.tokens]
+        if not len(x):
+            return
+        latents, activations = ghosts.latents, exponentials.activations
+        ghost = torch.zeros_like(x)
+        for part in _parts(len(latents), len(x)):
+            ghost += (activations[part].T @ self._cast(self.decoder[latents[part]])).float()
+        gradient = self._judge_ghost(ghosts.term, ghost, x_hat, x)
+        if not self.learns:
+            return
+        pull, thin = self._cast(gradient), self._cast(centred)
+        for part in _parts(len(latents), len(x)):
+            active, chosen = activations[part], latents[part]
+            inner = self._cast(self.decoder[chosen]) @ pull.T
+            self._decoder_gradient = _added_rows(self._decoder_gradient, self.decoder, chosen, (active @ pull).float())
+            inner *= active
+            self._encoder_gradient = _added_rows(self._encoder_gradient, self.rows, chosen, (inner @ thin).float())
+            self._bias_gradient.index_add_(0, chosen, inner.sum(dim=1, dtype=torch.float32))
+
+    def _judge(self, terms: Terms, x_hat: Tensor, x: Tensor, sums: Tensor) -> tuple[Tensor, Tensor]:
+        """Add terms; return their gradients by x̂ and by Σz."""
+        with torch.enable_grad(), _plain(x.device.type):
+            leaves = x_hat.detach().requires_grad_(), sums.detach().requires_grad_()
+            found = terms(leaves[0], x, leaves[1])
+            total = torch.stack(list(found.values())).sum()
+        for name, term in found.items():
+            self._terms[name] = self._terms.get(name, 0) + term.detach()
+        if not self.learns:
+            return x_hat, sums
+        by_x_hat, by_sums = torch.autograd.grad(total, leaves, allow_unused=True)
+        return _or_zeros(by_x_hat, x_hat), _or_zeros(by_sums, sums)
+
+    def _judge_ghost(self, term: GhostTerm, ghost: Tensor, x_hat: Tensor, x: Tensor) -> Tensor:
+        with torch.enable_grad(), _plain(x.device.type):
+            leaf = ghost.detach().requires_grad_()
+            found = term(leaf, x_hat, x)
+        self._terms["ghost"] = self._terms.get("ghost", 0) + found.detach()
+        (gradient,) = torch.autograd.grad(found, leaf)
+        return gradient
+
+    def _cast(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self._dtype)
+
+
+class _Exponentials:
+    """Collects exp(h) of the ghosts from the blocks of the encoder's product: a product less.
+
+    Parameters
+    ----------
+    ghosts : Ghosts
+        Which latents, and which tokens of this piece.
+    bias : torch.Tensor
+        float32 [d_sae].
+    n_tokens : int
+        Tokens of the piece.
+    """
+
+    def __init__(self, ghosts: Ghosts, bias: Tensor, n_tokens: int) -> None:
+        self.ghosts, self._bias, self._done = ghosts, bias, 0
+        self._n = n_tokens if ghosts.tokens is None else int(ghosts.tokens.sum())
+        self.activations = bias.new_empty(0)
+
+    def see(self, first: int, block: Tensor) -> None:
+        """Take from a block what belongs to ghosts."""
+        if not self._done:
+            self.activations = block.new_empty(len(self.ghosts.latents), self._n)
+        latents = self.ghosts.latents
+        bounds = torch.tensor([first, first + len(block)], device=latents.device)
+        low, high = torch.searchsorted(latents, bounds).tolist()
+        inside = latents[low:high]
+        taken = block[inside - first] if self.ghosts.tokens is None else block[inside - first][:, self.ghosts.tokens]
+        torch.exp(taken + self._bias[inside, None].to(taken.dtype), out=self.activations[low:high])
+        self._done += 1
+
+
+class _Attach(torch.autograd.Function):
+    """Terms whose sum has gradients that are known already."""
+
+    @staticmethod
+    def forward(ctx: Any, gradients: list[Tensor], terms: Sequence[Tensor], *parameters: Tensor) -> tuple[Tensor, ...]:
+        ctx.gradients = gradients
+        return tuple(term.clone() for term in terms)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *scales: Tensor) -> tuple[Tensor | None, ...]:
+        gradients, ctx.gradients = ctx.gradients, None  # nobody else may hold them: then they are not copied
+        if gradients is None:
+            raise RuntimeError("The terms of a training step can be differentiated once.")
+        if any(scale.device.type == "cpu" and not torch.equal(scale, scales[0]) for scale in scales):
+            raise RuntimeError("The terms of a training step are differentiated as their sum, with equal weights.")
+        scale = scales[0]
+        if scale.device.type != "cpu" or float(scale) != 1.0:
+            for gradient in gradients:
+                gradient *= scale
+        return (None, None, *gradients)
+
+
+def _product_dtype(device: str) -> torch.dtype:
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
+
+
+def _plain(device: str) -> torch.autocast:
+    return torch.autocast(device, enabled=False)
+
+
+def _pieces(n_tokens: int, widest: int) -> list[slice]:
+    """Cut a batch so that [piece, widest] stays within `PIECE_BYTES`."""
+    size = min(PIECE_TOKENS, max(256, PIECE_BYTES // (4 * max(1, widest))))
+    n = max(1, -(-n_tokens // size))
+    edges = [n_tokens * i // n for i in range(n + 1)]
+    return [slice(start, stop) for start, stop in pairwise(edges)]
+
+
+def _parts(n_latents: int, n_tokens: int) -> list[slice]:
+    size = max(64, (1 << 23) // max(1, n_tokens))
+    return [slice(start, start + size) for start in range(0, n_latents, size)]
+
+
+def _on(ghosts: Ghosts, piece: slice) -> Ghosts:
+    return Ghosts(ghosts.latents, ghosts.term, None if ghosts.tokens is None else ghosts.tokens[piece])
+
+
+def _sums(codes: Codes) -> Tensor:
+    """Return Σz of each token, float32 [n_tokens]."""
+    sums = torch.zeros(codes.n_tokens, dtype=torch.float64, device=codes.value.device)
+    return sums.index_add_(0, codes.token, codes.value.double()).float()
+
+
+def _or_zeros(gradient: Tensor | None, like: Tensor) -> Tensor:
+    return torch.zeros_like(like) if gradient is None else gradient
+
+
+def _added(total: Tensor | None, more: Tensor) -> Tensor:
+    return more.float() if total is None else total.add_(more)
+
+
+def _added_rows(total: Tensor | None, like: Tensor, rows: Tensor, more: Tensor) -> Tensor:
+    return _or_zeros(total, like).index_add_(0, rows, more)
