@@ -53,24 +53,38 @@ def take(atlas: Path, image: Path, out: Path, latent: int | None) -> None:
     viewer.window.resize(1366, 768)
     widget = dock(viewer)
     shoot(viewer, out, "start")
+    widget.start_page.ask_published()
+    wait(lambda: not widget.start_page.jobs.busy)
+    shoot(viewer, out, "published")
+    widget.start_page.question.hide()
     widget.open(atlas, [image])
     wait(lambda: widget.session.scene is not None)
     chosen = int(widget.session.scene.latents(1).index[0]) if latent is None else latent
     widget.session.choose(chosen)
     widget.bring("Concepts")
     shoot(viewer, out, "heatmap")
-    part = widget.session.scene.parts[0]
+    part = max(widget.session.scene.parts, key=lambda part: float(part.image.heatmap(chosen).max()))
     best = int(part.image.heatmap(chosen).argmax())
     place = part.boxes[best]
     widget.session.pinned = widget.session.scene.locate(float(place[[0, 2]].mean()), float(place[[1, 3]].mean()))
     for name in ("Ask", "Gallery", "Map", "Name", "Patient", "Export", "Load", "Help"):
         widget.bring(name)
+        if name == "Patient":
+            show_patient(widget.panels[name])
         settle(3.0 if name in ("Gallery", "Patient") else 1.0)
         shoot(viewer, out, name.lower())
     viewer.theme = "light"
     widget.bring("Concepts")
     shoot(viewer, out, "light")
     viewer.close()
+
+
+def show_patient(panel: Any) -> None:
+    """Choose the first patient of the atlas, if there is one."""
+    settle()
+    if panel.patients.count() > 1:
+        panel.show_patient(panel.patients.itemText(1))
+        wait(lambda: bool(panel.concepts.items()))
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ import pandas as pd
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_cytosae import _rows
+from napari_cytosae._concept_list import ConceptList
 from napari_cytosae._pieces import plain_label
-from napari_cytosae._rows import ConceptList
 from napari_cytosae._session import Session
 
 MOST = 30

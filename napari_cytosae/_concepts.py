@@ -14,13 +14,14 @@ from cytosae_toolkit.atlas.query import QueryError
 from cytosae_toolkit.atlas.search_fields import Fields
 from cytosae_toolkit.errors import CytosaeError
 from napari_cytosae import _rows
+from napari_cytosae._concept_list import ConceptList
 from napari_cytosae._facts import facts_of, fires_everywhere
 from napari_cytosae._filters import everywhere_box, flagged_box
 from napari_cytosae._jobs import Job, JobProgress, run_job
 from napari_cytosae._listening import Listening
 from napari_cytosae._overlay import ACCENTS
 from napari_cytosae._pieces import pause, plain_label
-from napari_cytosae._rows import ConceptList, activation_column
+from napari_cytosae._rows import activation_column
 from napari_cytosae._search_line import SearchLine
 from napari_cytosae._session import SLOTS, Session
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from cytosae_toolkit.explore.scene import Scene
 
 HERE = activation_column("Here", "In this picture: largest activation on its patches.")
-COLUMNS = (_rows.CONCEPT, _rows.STRENGTH, _rows.FREQUENCY, _rows.PURITY, HERE, _rows.LABEL)
+COLUMNS = (_rows.CONCEPT, HERE, _rows.FREQUENCY, _rows.PURITY, _rows.STRENGTH, _rows.LABEL)
 ALIKE = activation_column("Alike", "How alike: cosine of directions plus cosine of co-activation, 0 to 2.")
 N_ALIKE, N_LOOKED_AT = 12, 60
 """Neighbours that are shown, and that are looked at, as some may be flagged."""

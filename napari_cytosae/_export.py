@@ -9,22 +9,14 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QFileDialog, QGridLayout, QLabel, QMessageBox, QPushButton, QVBoxLayout, QWidget
 
 from cytosae_toolkit.errors import CytosaeError
-from napari_cytosae._export_files import (
-    About,
-    Scaled,
-    concept_table,
-    write_heat_tiff,
-    write_heat_zarr,
-    write_montage,
-    write_table,
-)
+from napari_cytosae._export_files import concept_table, write_montage, write_table
+from napari_cytosae._export_heat import About, Concept, world_of, write_heat_tiff, write_heat_zarr
 from napari_cytosae._export_view import Bar, framed
 from napari_cytosae._jobs import Job, JobProgress, run_job
 from napari_cytosae._listening import Listening
 from napari_cytosae._made import made
 from napari_cytosae._overlay import ACCENTS
 from napari_cytosae._pieces import plain_label
-from napari_cytosae._session import SLOTS
 
 if TYPE_CHECKING:
     from napari_cytosae._pixels import Picture
@@ -32,10 +24,15 @@ if TYPE_CHECKING:
 
 ABOUT = {
     "view": ("View…", "What the viewer shows, with colour bar and caption, as PNG."),
-    "heat": ("Heat map…", "Pattern strength in each patch (activation, float32) as TIFF or Zarr, with its scale."),
+    "heat": ("Heat map…", "Pattern strength of each patch as numbers, with scale and place: TIFF or Zarr."),
     "table": ("Table…", "The concepts of this picture, or of the atlas while none was read, as CSV."),
     "montage": ("Montage…", "Reference cells of the chosen concepts for a slide, as PNG, PDF or SVG."),
 }
+
+TURNED = (
+    "The picture is turned, sheared or mirrored: size and place of a cell are exact, its direction stands in the "
+    "metadata (affine)."
+)
 
 
 class ExportPanel(Listening, QWidget):
@@ -55,7 +52,7 @@ class ExportPanel(Listening, QWidget):
         self._picture: Picture | None = None
         self._job: Job[Any] | None = None
         self.buttons = {name: made(QPushButton(text, self), toolTip=about) for name, (text, about) in ABOUT.items()}
-        self.message = plain_label()
+        self.about, self.message = plain_label(), plain_label()
         actions = (self.save_view, self.save_heat, self.save_table, self.save_montage)
         for button, action in zip(self.buttons.values(), actions, strict=True):
             button.clicked.connect(lambda _=False, action=action: action())
@@ -66,12 +63,14 @@ class ExportPanel(Listening, QWidget):
             grid.addWidget(made(QLabel(ABOUT[name][1]), wordWrap=True), i, 1)
         box = QVBoxLayout(self)
         box.setContentsMargins(6, 6, 6, 6)
+        box.addWidget(self.about)
         box.addLayout(grid)
         box.addWidget(self.message)
         box.addStretch(1)
         for signal in (session.source_changed, session.scene_changed):
             self.listen(signal, self._enable)
         self.listen(session.latent_changed, self._enable, 0)
+        self.listen(session.names_changed, self._enable)
 
     def _enable(self, *_: object) -> None:
         session = self._session
@@ -80,14 +79,20 @@ class ExportPanel(Listening, QWidget):
         self.buttons["heat"].setEnabled(chosen and session.scene is not None)
         self.buttons["table"].setEnabled(session.scene is not None or session.atlas is not None)
         self.buttons["montage"].setEnabled(chosen and pictures)
+        self.about.setText(self._what())
+
+    def _what(self) -> str:
+        """Say what would be saved."""
+        picture = self._picture_name() if self._session.scene is not None else ""
+        named = " and ".join(concept.name for concept in self._concepts())
+        return f"Concept: {named or 'none is chosen'}. Picture: {picture or 'none was read'}."
 
     def show_on(self, picture: Picture | None) -> None:
         """Say which layer the session's scene is read from."""
         self._picture = picture
 
     def _latents(self) -> list[int]:
-        found = [self._session.latent(slot) for slot in range(SLOTS)]
-        return list(dict.fromkeys(latent for latent in found if latent is not None))
+        return [concept.latent for concept in self._concepts()]
 
     # What is saved
 
@@ -109,18 +114,17 @@ class ExportPanel(Listening, QWidget):
         self._write(path, write)
 
     def save_heat(self, path: Path | None = None) -> None:
-        """Save the heat map of the first latent that is chosen."""
+        """Save the heat maps of the chosen latents, one channel each."""
         scene, latents = self._session.scene, self._latents()
         if scene is None or not latents:
             return
-        path = self._path(path, "Save the heat map", f"concept-{latents[0]}", [".tif", ".zarr"])
+        path = self._path(path, "Save the heat map", _numbered(latents), [".tif", ".zarr"])
         if path is None:
             return
-        latent, scaled = latents[0], self._scaled()
-        full = self._session.full_scale(latent)
-        about = About(latent, self._session.describe(latent), self._picture_name(), full, scene.kind)
+        heats = [scene.heat(latent) for latent in latents]
+        about, world = About(self._concepts(), self._picture_name(), scene.kind), world_of(self._picture, heats[0])
         write_heat = write_heat_zarr if path.suffix.lower() == ".zarr" else write_heat_tiff
-        self._write(path, lambda _: write_heat(path, scene.heat(latent), about, scaled))
+        self._write(path, lambda _: write_heat(path, heats, about, world), "" if world.straight else TURNED)
 
     def save_table(self, path: Path | None = None) -> None:
         """Save the concepts of the picture, or of the atlas."""
@@ -133,21 +137,24 @@ class ExportPanel(Listening, QWidget):
         atlas, latents = self._session.atlas, self._latents()
         if atlas is None or not latents:
             return
-        name = "-".join(str(latent) for latent in latents)
-        path = self._path(path, "Save a montage", f"concept-{name}", [".png", ".pdf", ".svg"])
+        path = self._path(path, "Save a montage", _numbered(latents), [".png", ".pdf", ".svg"])
         if path is not None:
             self._write(path, lambda _: write_montage(path, atlas, latents))
 
     # What is said about it
 
-    def _bars(self) -> list[Bar]:
-        session, bars = self._session, []
+    def _concepts(self) -> tuple[Concept, ...]:
+        """Return what is chosen, each concept once, in the colour of its slot."""
+        session, found = self._session, {}
         for slot, colour in enumerate(ACCENTS):
             latent = session.latent(slot)
-            if latent is not None:
-                title = f"{session.describe(latent)}, strength"
-                bars.append(Bar(colour, session.full_scale(latent), title, session.threshold))
-        return bars
+            if latent is not None and latent not in found:
+                found[latent] = Concept(latent, session.describe(latent), session.full_scale(latent), colour)
+        return tuple(found.values())
+
+    def _bars(self) -> list[Bar]:
+        threshold = self._session.threshold
+        return [Bar(c.colour, c.full_scale, f"{c.name}, strength", threshold) for c in self._concepts()]
 
     def _caption(self) -> list[str]:
         session, scene = self._session, self._session.scene
@@ -164,17 +171,6 @@ class ExportPanel(Listening, QWidget):
     def _picture_name(self) -> str:
         layer = self._viewer.layers.selection.active if self._picture is None else self._picture.layer
         return "" if layer is None else str(layer.name)
-
-    def _scaled(self) -> Scaled:
-        if self._picture is None:
-            return Scaled()
-        layer, frame = self._picture.layer, self._picture.frame
-        scale = [float(layer.scale[axis] * step) for axis, step in zip(frame.axes, frame.step, strict=True)]
-        first = [  # the first pixel of a coarser level is centred within the first ones of the layer
-            float(layer.translate[axis] + layer.scale[axis] * (step - 1) / 2)
-            for axis, step in zip(frame.axes, frame.step, strict=True)
-        ]
-        return Scaled((scale[0], scale[1]), (first[0], first[1]), str(layer.units[frame.axes[1]]))
 
     # Writing
 
@@ -195,9 +191,14 @@ class ExportPanel(Listening, QWidget):
         question = f"{path.name} exists in {path.parent}. Replace it?"
         return QMessageBox.question(self, "Replace?", question) == QMessageBox.StandardButton.Yes
 
-    def _write(self, path: Path, write: Callable[[JobProgress], None]) -> None:
+    def _write(self, path: Path, write: Callable[[JobProgress], None], remark: str = "") -> None:
+        said = f"Saved {path}. {remark}".rstrip()
         self.message.setText(f"Writing {path.name}…")
-        self._job = run_job(self, write, lambda _: self.message.setText(f"Saved {path}."), failed=self.message.setText)
+        self._job = run_job(self, write, lambda _: self.message.setText(said), failed=self.message.setText)
+
+
+def _numbered(latents: Sequence[int]) -> str:
+    return "-".join(["concept", *map(str, latents)])
 
 
 def with_suffix(path: Path, suffixes: Sequence[str], kind: str = "") -> Path:

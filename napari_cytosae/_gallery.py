@@ -6,41 +6,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import (
     QApplication,
     QButtonGroup,
     QCheckBox,
-    QComboBox,
     QFileDialog,
     QHBoxLayout,
     QLabel,
     QMenu,
     QPushButton,
     QRadioButton,
-    QTabBar,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from cytosae_toolkit.progress import Progress
+from napari_cytosae._alike import AlikeRow, drawn_region
 from napari_cytosae._cell_opener import CellOpener
-from napari_cytosae._cells import EVERYWHERE, KINDS, Cell, Kind, Scope, find_cells, patient_names, similar_cells
+from napari_cytosae._cells import KINDS, Cell, Kind, Scope, find_cells, patient_names
 from napari_cytosae._grid import CellGrid
 from napari_cytosae._jobs import Job, run_job
 from napari_cytosae._listening import Listening
 from napari_cytosae._made import made
 from napari_cytosae._originals import add_folder, count_found, known_folders
 from napari_cytosae._pictures import AtlasPictures
-from napari_cytosae._pieces import plain_label
+from napari_cytosae._pieces import escaped, plain_label
+from napari_cytosae._scopes import ScopeTabs
 from napari_cytosae._thumbnails import Thumbnails
 
 if TYPE_CHECKING:
     from cytosae_toolkit.atlas.reading import Atlas
-    from cytosae_toolkit.explore.image import LoadedImage
-    from cytosae_toolkit.explore.scene import Part, Scene
     from napari_cytosae._pixels import Picture
     from napari_cytosae._session import Session
 
@@ -50,8 +46,6 @@ WORDS: dict[Kind, tuple[str, str]] = {
     "weak": ("Weak", "Random cells of the weakest quarter that show it at all."),
     "not": ("Not", "Cells of its usual type on which it is silent."),
 }
-PATIENT_TAB = "One patient"
-N_ALIKE = 12
 
 
 class Gallery(Listening, QWidget):
@@ -72,7 +66,6 @@ class Gallery(Listening, QWidget):
         self._picture: Picture | None = None
         self._shown: tuple[object, ...] = ()
         self._job: Job[Any] | None = None
-        self._alike_job: Job[Any] | None = None
         self.opener = CellOpener(viewer, session, self)
         self.thumbnails = Thumbnails(self)
         self._make_widgets()
@@ -87,12 +80,8 @@ class Gallery(Listening, QWidget):
 
     def _make_widgets(self) -> None:
         self.title = made(QLabel(), wordWrap=True)
-        self.tabs = made(QTabBar(), drawBase=False, expanding=False, usesScrollButtons=True)
-        self.tabs.setElideMode(Qt.TextElideMode.ElideRight)
-        self.tabs.currentChanged.connect(self._change_tab)
-        self.patients = made(QComboBox(), toolTip="Whose cells are shown.")
-        self.patients.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.patients.currentIndexChanged.connect(self._refresh)
+        self.scopes = ScopeTabs()
+        self.scopes.changed.connect(self._refresh)
         self.kinds = QButtonGroup(self)
         for i, kind in enumerate(KINDS):
             text, about = WORDS[kind]
@@ -113,22 +102,8 @@ class Gallery(Listening, QWidget):
         self.folders = QPushButton("Locate images…")
         self.folders.setToolTip("Say where the original images are now, if they were moved; it is remembered.")
         self.folders.clicked.connect(self._choose_folder)
-        self._make_alike()
-
-    def _make_alike(self) -> None:
-        self.alike_row = made(QWidget(), visible=False)
-        self.alike_title = plain_label()
-        self.alike_grid = CellGrid(self.thumbnails, one_line=True)
-        self.alike_grid.opened.connect(self.opener.open)
-        close = made(QToolButton(), text="×", toolTip="Close", autoRaise=True)
-        close.clicked.connect(self.close_alike)
-        head = QHBoxLayout()
-        head.addWidget(self.alike_title, 1)
-        head.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
-        box = QVBoxLayout(self.alike_row)
-        box.setContentsMargins(0, 0, 0, 0)
-        box.addLayout(head)
-        box.addWidget(self.alike_grid)
+        self.alike_row = AlikeRow(self._session, self.thumbnails)
+        self.alike_row.opened.connect(self.opener.open)
 
     def _lay_out(self) -> None:
         kinds = QHBoxLayout()
@@ -142,7 +117,7 @@ class Gallery(Listening, QWidget):
         actions.addWidget(self.folders)
         box = QVBoxLayout(self)
         box.setContentsMargins(6, 6, 6, 6)
-        for part in (self.title, self.tabs, self.patients, kinds, self.grid, self.message, self.alike_row, actions):
+        for part in (self.title, self.scopes, kinds, self.grid, self.message, self.alike_row, actions):
             if isinstance(part, QHBoxLayout):
                 box.addLayout(part)
             else:
@@ -155,40 +130,18 @@ class Gallery(Listening, QWidget):
         if atlas is self._atlas and atlas is not None:
             return
         self._atlas = atlas
-        self.close_alike()
+        self.alike_row.forget()
         self.thumbnails.set_pictures(None if atlas is None else AtlasPictures(atlas, self._session.explorer))
-        self._fill_tabs([] if atlas is None or not atlas.has_images else atlas.sets)
+        self.scopes.show_sets([] if atlas is None or not atlas.has_images else atlas.sets)
         self.folders.setEnabled(atlas is not None and atlas.has_images)
         if atlas is not None and atlas.has_images:
             run_job(self, lambda _: (atlas, patient_names(atlas)), self._fill_patients)
         self._refresh()
 
-    def _fill_tabs(self, sets: list[str]) -> None:
-        self.tabs.blockSignals(True)
-        while self.tabs.count():
-            self.tabs.removeTab(0)
-        scopes = [("Everywhere", EVERYWHERE)]
-        if len(sets) > 1:
-            scopes += [(name.replace("_", " "), Scope("set", name)) for name in sets]
-        for i, (text, scope) in enumerate(scopes):
-            self.tabs.addTab(text)
-            self.tabs.setTabData(i, scope)
-            self.tabs.setTabToolTip(i, f"Only the image set {scope.name}" if scope.name else "All image sets")
-        self.tabs.blockSignals(False)
-        self.patients.clear()
-        self.patients.hide()
-
     def _fill_patients(self, found: tuple[Atlas, list[str]]) -> None:
         atlas, names = found
-        if atlas is not self._atlas or not names:
-            return
-        self.patients.blockSignals(True)
-        self.patients.clear()
-        self.patients.addItems(names)
-        self.patients.blockSignals(False)
-        place = self.tabs.addTab(PATIENT_TAB)
-        self.tabs.setTabData(place, Scope("patient"))
-        self.tabs.setTabToolTip(place, "Only the cells of one patient")
+        if atlas is self._atlas and names:
+            self.scopes.show_patients(names)
 
     def _show_latent(self, slot: int) -> None:
         if slot == 0:
@@ -196,7 +149,7 @@ class Gallery(Listening, QWidget):
 
     def _show_title(self) -> None:
         latent = self._session.latent()
-        self.title.setText("" if latent is None else f"<b>{_escaped(self._session.describe(latent))}</b>")
+        self.title.setText("" if latent is None else f"<b>{escaped(self._session.describe(latent))}</b>")
         self.title.setToolTip("" if latent is None else f"latent {latent}")
 
     def show_on(self, picture: Picture | None) -> None:
@@ -214,29 +167,10 @@ class Gallery(Listening, QWidget):
         """Which cells."""
         return KINDS[max(self.kinds.checkedId(), 0)]
 
-    @property
-    def scope(self) -> Scope:
-        """Where they are looked for."""
-        scope = self.tabs.tabData(self.tabs.currentIndex()) or EVERYWHERE
-        return Scope("patient", self.patients.currentText()) if scope.kind == "patient" else scope
-
-    def _change_tab(self) -> None:
-        self.patients.setVisible(self.scope.kind == "patient")
-        self._refresh()
-
-    def only(self, scope: Scope) -> None:
-        """Show the cells of one patient or one image set."""
-        if scope.kind == "patient":
-            self.patients.setCurrentText(scope.name)
-        for i in range(self.tabs.count()):
-            data = self.tabs.tabData(i)
-            if data.kind == scope.kind and data.name in ("", scope.name):
-                self.tabs.setCurrentIndex(i)
-
     def _refresh(self, *_: object) -> None:
         self._show_title()
         atlas, latent = self._session.atlas, self._session.latent()
-        kind, scope = self.kind, self.scope
+        kind, scope = self.kind, self.scopes.scope
         wanted = (atlas, latent, kind, scope, self.patches.isChecked())
         if wanted == self._shown:
             return
@@ -265,11 +199,11 @@ class Gallery(Listening, QWidget):
 
     def _about(self, cells: list[Cell], full: float) -> str:
         if not cells:
-            return _none_found(self.kind, self.scope)
-        n = f"{len(cells)} cell{'' if len(cells) == 1 else 's'}."
+            return _none_found(self.kind, self.scopes.scope)
+        n = f"{len(cells)} cell{'' if len(cells) == 1 else 's'}; numbers: mean strength over the picture."
         if not self.patches.isChecked():
             return n
-        return f"{n} Orange: where it is; full colour at strength {full:.3g}."
+        return f"{n} Orange: where it is; full colour at strength {full:.3g} of a patch."
 
     def _show_menu(self, point: QPoint) -> None:
         index = self.grid.indexAt(point)
@@ -281,10 +215,10 @@ class Gallery(Listening, QWidget):
         """Return what can be done with a cell."""
         menu = QMenu(self)
         menu.addAction("Open", lambda: self.opener.open(cell))
-        if cell.patient and self.patients.count():
-            menu.addAction(f"Only patient {cell.patient}", lambda: self.only(Scope("patient", cell.patient)))
+        if cell.patient and self.scopes.patients.count():
+            menu.addAction(f"Only patient {cell.patient}", lambda: self.scopes.only(Scope("patient", cell.patient)))
         if cell.set and self._atlas is not None and len(self._atlas.sets) > 1:
-            menu.addAction(f"Only image set {cell.set}", lambda: self.only(Scope("set", cell.set)))
+            menu.addAction(f"Only image set {cell.set}", lambda: self.scopes.only(Scope("set", cell.set)))
         clipboard = QApplication.clipboard()
         if clipboard is not None:
             menu.addAction("Copy image id", lambda: clipboard.setText(cell.id))
@@ -296,68 +230,16 @@ class Gallery(Listening, QWidget):
         scene, pinned = self._session.scene, self._session.pinned
         if scene is None:
             return
-        part, mask = self._drawn(scene)
-        if part is not None and mask is not None:
-            self.more_like(part.image, mask, "region A")
+        region = drawn_region(self._viewer, self._picture, scene)
+        if region is not None:
+            self.alike_row.look(region[0].image, region[1], "region A")
         elif pinned is not None:
             image = scene.parts[pinned.part].image
-            region = np.zeros(image.grid, dtype=bool)
-            region[pinned.row, pinned.column] = True
-            self.more_like(image, region, "the clicked patch")
+            patch = np.zeros(image.grid, dtype=bool)
+            patch[pinned.row, pinned.column] = True
+            self.alike_row.look(image, patch, "the clicked patch")
         else:
             self.message.setText("Click a patch of the picture, or draw region A, and ask again.")
-
-    def _drawn(self, scene: Scene) -> tuple[Part | None, NDArray[np.bool_] | None]:
-        """Return the part of the picture that region A covers most, and the region in its pixels."""
-        from napari_cytosae._regions import find_region, mask_of, outlines
-
-        layer = find_region(self._viewer, "A")
-        if layer is None or self._picture is None:
-            return None, None
-        mask = mask_of(outlines(layer, self._picture), scene.shape)
-        crops = [mask[y0:y1, x0:x1] for x0, y0, x1, y1 in (part.box for part in scene.parts)]
-        best = max(range(len(crops)), key=lambda i: int(crops[i].sum()))
-        return (scene.parts[best], crops[best]) if crops[best].any() else (None, None)
-
-    def more_like(self, image: LoadedImage, region: NDArray[np.bool_], what: str = "this region") -> None:
-        """Show cells of the atlas that share the latents of a region.
-
-        Parameters
-        ----------
-        image : LoadedImage
-            One part of a scene.
-        region : bool array
-            Of its patch grid's shape, or of its own in pixels.
-        what : str
-            What the region is called.
-        """
-        explorer, atlas = self._session.explorer, self._session.atlas
-        if explorer is None or atlas is None:
-            return
-        self._cancel(self._alike_job)
-        self.alike_row.show()
-        self.alike_grid.show_cells([], None)
-        self.alike_title.setText(f"Looking for cells like {what}…")
-
-        def find(_: Progress) -> list[Cell]:
-            return similar_cells(explorer.similar_images(N_ALIKE, region=region, image=image))
-
-        self._alike_job = run_job(
-            self, find, lambda cells: self._show_alike(cells, what, atlas), failed=self.alike_title.setText
-        )
-
-    def _show_alike(self, cells: list[Cell], what: str, atlas: Atlas) -> None:
-        if atlas is not self._session.atlas:
-            return
-        self.alike_grid.show_cells(cells, None)
-        found = f"{len(cells)} cells like {what}, most alike first" if cells else f"No cell is like {what}"
-        self.alike_title.setText(f"{found}.")
-
-    def close_alike(self) -> None:
-        """Put the row of similar cells away."""
-        self._cancel(self._alike_job)
-        self.alike_row.hide()
-        self.alike_grid.show_cells([], None)
 
     # Moved originals
 
@@ -397,7 +279,3 @@ def _none_found(kind: Kind, scope: Scope) -> str:
     if kind == "not":
         return f"In {where[scope.kind]} there is no cell of its usual type on which it is silent."
     return f"In {where[scope.kind]} no cell shows it."
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -9,7 +9,9 @@ from weakref import WeakKeyDictionary
 
 from qtpy.QtWidgets import QTextBrowser, QVBoxLayout, QWidget
 
+from napari_cytosae._hover import HOVERED, PINNED
 from napari_cytosae._overlay import ACCENTS
+from napari_cytosae._pieces import FRAMED
 
 if TYPE_CHECKING:
     from napari_cytosae._session import Session
@@ -49,32 +51,38 @@ SHORTCUTS = (
     Shortcut("W", "W", "compare: keep this concept as the second one; again: take it away", "compare"),
     Shortcut(".", ".", "colour only stronger patches (threshold τ up)", "up"),
     Shortcut(",", ",", "colour weaker patches too (threshold τ down)", "down"),
-    Shortcut("Y", "Y", "list concepts that are found nearly everywhere, leave them out again", "everywhere"),
+    Shortcut("Q", "Q", "list concepts that are found nearly everywhere, leave them out again", "everywhere"),
     Shortcut("U", "U", "let go of the clicked patch", "unpin"),
     Shortcut("N", "N", "name the concept", "name"),
     Shortcut("G", "G", "cells that show the concept", "gallery"),
     Shortcut("/", "/", "search concepts", "search"),
     Shortcut("F1", "F1", "this help", "help"),
 )
-"""Keys that napari leaves free for pictures."""
+"""Keys that napari leaves free, whatever layer is active."""
 _PANELS = ("name", "gallery", "search", "help")
 
 _IN_PANELS = (
-    ("Enter, Ctrl+S", "save name, note and verdict"),
-    ("Arrows, Enter", "walk through cells; open one (or double-click it)"),
-    ("Right click on a cell", "only this patient, only this image set"),
+    ("click", "on the picture: keep the patch; Escape lets go of it"),
+    ("Shift + click", "in a list or on the map: show the concept as the second one (Ctrl too)"),
+    ("Enter, Ctrl+S", "where a name is typed: save name, note and verdict"),
+    ("arrows, Enter", "among cells: walk; open one (a double click opens it too)"),
+    ("right click", "on a cell: only this patient, only this image set"),
 )
 _COLOURS = (
     (ACCENTS[0], "the chosen concept: transparent where it is silent, full at its strongest in the whole atlas"),
     (ACCENTS[1], "the second concept, when two are compared"),
+    (HOVERED, "outline of the patch under the cursor"),
+    (PINNED, "outline of the patch that was clicked"),
     ("▲ ▼", "a patient shows more, or less, than the group"),
 )
 _WORDS = (
-    ("candidate concept", "latent: something that the model learnt to tell apart and nobody has named yet"),
-    ("pattern strength", "activation: how strongly a patch, or on average an image, shows it"),
-    ("found in x % of cells", "frequency: the share of images on which it is active"),
+    ("candidate concept", "something that the model learnt to tell apart, which nobody has named yet (latent)"),
+    ("pattern strength", "how strongly a patch, or on average a cell, shows it (activation)"),
+    ("found in x % of cells", "the share of the atlas's cells that show it at all (frequency)"),
     ("cell-type purity", "how much its best cells are of one type (label entropy)"),
     ("threshold τ", "patches up to this strength stay without colour"),
+    ("reference cells", "the cells of the atlas that show a concept most strongly"),
+    ("barcode", "what a patient's cells show: patches per cell, concept by concept"),
     ("approximate", "windows slide over the field; the model was trained on crops about cells"),
 )
 
@@ -85,6 +93,8 @@ class HelpPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.text = QTextBrowser()
+        self.text.setStyleSheet(FRAMED)
+        self.text.setToolTip("Keys, colours, words")
         self.text.setHtml(help_html())
         box = QVBoxLayout(self)
         box.setContentsMargins(6, 6, 6, 6)
@@ -94,19 +104,20 @@ class HelpPanel(QWidget):
 def help_html() -> str:
     """Return the help as HTML without colours of its own, but those that it explains."""
     keys = [(f"<b>{shortcut.shown}</b>", shortcut.words) for shortcut in SHORTCUTS]
-    keys += [(f"<b>{key}</b>", words) for key, words in _IN_PANELS]
+    lists = [(f"<b>{key}</b>", words) for key, words in _IN_PANELS]
     colours = [(f'<span style="color:{c}">■</span>' if c.startswith("#") else c, words) for c, words in _COLOURS]
     words = [(f"<b>{word}</b>", meaning) for word, meaning in _WORDS]
     return (
-        f"<h3>Keys</h3><p>They work while the picture has the focus: click it first.</p>{_table(keys)}"
+        f"<h3>Keys</h3><p>Click the picture first: they work while it has the focus.</p>{_table(keys)}"
+        f"<h3>Mouse and lists</h3>{_table(lists)}"
         f"<h3>Colours</h3>{_table(colours)}<h3>Words</h3>{_table(words)}"
         "<p><b>For research use only.</b> Not for diagnosis.</p>"
     )
 
 
 def _table(rows: list[tuple[str, str]]) -> str:
-    lines = "".join(f'<tr><td style="padding-right:10px">{a}</td><td>{b}</td></tr>' for a, b in rows)
-    return f'<table cellspacing="0" cellpadding="2">{lines}</table>'
+    lines = "".join(f'<tr><td width="30%">{a}</td><td>{b}</td></tr>' for a, b in rows)
+    return f'<table width="100%" cellspacing="0" cellpadding="2">{lines}</table>'
 
 
 def bind_keys(viewer: Any, session: Session, **panels: Callable[[], object]) -> None:

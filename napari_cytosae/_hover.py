@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cytosae._geometry import picture_point, place_like
+from napari_cytosae._geometry import Frame, picture_point, place_like
 from napari_cytosae._overlay import TRANSFORM, insert_above
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Shapes
+    from napari.layers import Vectors
 
     from cytosae_toolkit.explore.scene import Spot
     from napari_cytosae._pixels import Picture
     from napari_cytosae._session import Session
+
+    Box = tuple[float, float, float, float]
 
 HOVERED, PINNED = "#009E73", "#D55E00"
 """Colours of the outlines, of the palette by Okabe and Ito: green, vermilion."""
@@ -26,7 +28,7 @@ EVERY_MS = 25
 STILL = 4.0
 """A mouse that moved less between press and release has clicked, pixels of the canvas."""
 EDGE = 0.08
-"""Width of an outline in sides of its patch."""
+"""Width of the outlines in sides of the smallest patch."""
 NAME = "patch"
 """Name of the layer of outlines."""
 
@@ -47,14 +49,14 @@ class Hover:
     def __init__(self, viewer: ViewerModel, session: Session) -> None:
         self.viewer, self.session = viewer, session
         self._picture: Picture | None = None
-        self._outlines: Shapes | None = None
-        self._look: tuple[list[str], list[float]] | None = None
+        self._outlines: Vectors | None = None
+        self._look: tuple[list[str], float] | None = None
         self._running = False
         self._throttled: Any = None
         self._unbound: Any = None
 
     @property
-    def outlines(self) -> Shapes | None:
+    def outlines(self) -> Vectors | None:
         """The layer of outlines, once there was one to draw."""
         return self._outlines
 
@@ -97,7 +99,7 @@ class Hover:
         ):
             if own in callbacks:
                 callbacks.remove(own)
-        self.viewer.bind_key("Escape", self._unbound)
+        self.viewer.bind_key("Escape", self._unbound, overwrite=True)
         self._unbound = None
         for signal, slot in self._signals():
             signal.disconnect(slot, missing_ok=True)
@@ -179,28 +181,35 @@ class Hover:
         colours = [colour if spot else "transparent" for spot, colour in zip(spots, (HOVERED, PINNED), strict=True)]
         self._draw(picture, boxes, colours)
 
-    def _draw(self, picture: Picture, boxes: list[tuple[float, float, float, float]], colours: list[str]) -> None:
-        """Draw a rectangle for each patch: always as many, so that the layer only has to move them."""
-        corners = [picture.frame.rectangle(box) for box in boxes]
-        layer = self._layer(picture, corners)
-        layer.data = [(corner, "rectangle") for corner in corners]
-        widths = [EDGE * float(np.ptp(corner[:, list(picture.frame.axes)], axis=0).min()) for corner in corners]
-        if self._look != (colours, widths):  # each costs as much as moving the outlines
-            layer.edge_color, layer.edge_width = colours, widths
-            self._look = colours, widths
-        if not layer.visible:
+    def _draw(self, picture: Picture, boxes: Sequence[Box], colours: list[str]) -> None:
+        """Outline each patch: always as many, so that the layer only has to move them.
+
+        Numbers of a layer that are changed in place and shown by a refresh of nothing else cost a fraction of new data:
+        the layer list and the extent of the viewer stay as they are.
+        """
+        width = EDGE * min(min(x1 - x0, y1 - y0) for x0, y0, x1, y1 in boxes) * min(picture.frame.step)
+        sides = np.concatenate([sides_of(picture.frame, box, width) for box in boxes])
+        layer = self._layer(picture, sides)
+        layer.data[:] = sides
+        if self._look != (colours, width):
+            layer.edge_color, layer.edge_width = np.repeat(colours, len(sides) // len(boxes)), width
+            self._look = colours, width
+        if layer.visible:
+            layer.refresh(extent=False, thumbnail=False, highlight=False)
+        else:
             layer.visible = True
 
-    def _layer(self, picture: Picture, corners: list[NDArray[np.float64]]) -> Shapes:
+    def _layer(self, picture: Picture, sides: NDArray[np.float64]) -> Vectors:
         """Return the layer of outlines, a new one where there is none that fits."""
-        from napari.layers import Shapes
+        from napari.layers import Vectors
 
         if self._outlines is not None and self._outlines.ndim != picture.frame.ndim:
             self._remove()
         if self._outlines is None or self._outlines not in self.viewer.layers:
             where = place_like(picture.layer).arguments()
-            self._outlines = Shapes(corners, shape_type="rectangle", face_color="transparent", name=NAME, **where)
-            self._outlines.editable = False
+            self._outlines = Vectors(
+                sides, vector_style="line", opacity=1, blending="translucent_no_depth", name=NAME, **where
+            )
             self._look = None
             insert_above(self.viewer, picture.layer, self._outlines, len(self.viewer.layers))
         return self._outlines
@@ -218,3 +227,27 @@ class Hover:
         layer, self._outlines = self._outlines, None
         if layer is not None and layer in self.viewer.layers:
             self.viewer.layers.remove(layer)
+
+
+def sides_of(frame: Frame, box: Sequence[float], width: float) -> NDArray[np.float64]:
+    """Return the sides of a box as lines that together cover its outline once.
+
+    Parameters
+    ----------
+    frame : Frame
+        Of the picture.
+    box : (float, float, float, float)
+        ``x0, y0, x1, y1`` in the picture's pixels.
+    width : float
+        Of the lines, in data coordinates.
+
+    Returns
+    -------
+    float64 array [4, 2, ndim]
+        Start and extent in data coordinates: upper, lower, left, right; the first two reach to the outer corners.
+    """
+    corners = frame.rectangle(box)
+    start, end = corners[[0, 3, 0, 1]], corners[[1, 2, 3, 2]]
+    along = (end - start) / np.linalg.norm(end - start, axis=1, keepdims=True)
+    longer = along * np.array([[1], [1], [-1], [-1]]) * width / 2
+    return np.stack([start - longer, end - start + 2 * longer], axis=1)

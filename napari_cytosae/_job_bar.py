@@ -33,6 +33,7 @@ class JobBar(QWidget):
         self._then: _Then = (_nothing, _nothing, None)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
+        self.bar.setRange(0, _STEPS)  # never Qt's moving bar: it repaints the window as fast as it can, canvas and all
         self.text = QLabel()
         self.text.setWordWrap(True)
         self.cancel_button = QPushButton("Cancel")
@@ -100,9 +101,7 @@ class JobBar(QWidget):
 
     def _show(self, done: int, total: int, text: str) -> None:
         self.text.setText(text)
-        self.bar.setRange(0, _STEPS if total else 0)
-        if total:
-            self.bar.setValue(round(_STEPS * min(done, total) / total))
+        self.bar.setValue(round(_STEPS * min(done, total) / total) if total else 0)
 
     def _finished(self, result: object) -> None:
         self._end()[0](result)

@@ -74,13 +74,16 @@ def learn(lesson: Lesson, progress: JobProgress, *, device: str = "auto", **pres
     CytosaeError
         If there are too few images, weights are missing, or the disk is full.
     """
+    out = Path(lesson.out)
+    if (out / ATLAS).exists():
+        return out / ATLAS
+    from napari_cytosae._imports import HEAVY, LEARNING, import_heavy
+
+    import_heavy(HEAVY + LEARNING)
     from cytosae_toolkit.atlas.building import Work, build_atlas
     from cytosae_toolkit.images import read_images
     from cytosae_toolkit.training import TrainConfig, train
 
-    out = Path(lesson.out)
-    if (out / ATLAS).exists():
-        return out / ATLAS
     config = TrainConfig(
         images=(lesson.images,), out=out / RUN, backbone=lesson.backbone, tokens=out / TOKENS, device=device,
         offline=True, **(SMALL | preset),

@@ -60,12 +60,15 @@ class LoadPanel(Listening, QWidget):
         super().__init__(parent)
         self._viewer, self._session = viewer, session
         self.picture: Picture | None = None
+        self._pixels: Any = None
+        self._proposed: tuple[Any, Any] = (None, None)
+        self._reading = self._again = False
         self.image, self.kind, self.shapes = QComboBox(), QComboBox(), QComboBox()
         self.scale, self.jobs, self.question = ScaleChooser(viewer), JobBar(), Question()
         self.analyse_button, self.result, self.badge = QPushButton("Analyse"), QLabel(), QLabel()
         self._lay_out()
         events = viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered):
+        for event in (events.inserted, events.removed, events.reordered, events.changed, events.renamed):
             self.listen(NapariEvent(event), self._layers_changed)
         self.listen(NapariEvent(viewer.layers.selection.events.active), self._active_changed)
         self.listen(session.source_changed, self._choose_kind)
@@ -74,6 +77,13 @@ class LoadPanel(Listening, QWidget):
         for text, name, tip in KINDS:
             self.kind.addItem(text, name)
             self.kind.setItemData(self.kind.count() - 1, tip, 3)
+        for widget, tip in (
+            (self.image, "Which picture of the viewer is read."),
+            (self.kind, "How it is read: as one cell, by the cells found in it, by boxes that you draw, by windows."),
+            (self.shapes, "The Shapes layer whose rectangles are the boxes."),
+            (self.analyse_button, "Read the picture: what each of its patches contains. It can be cancelled."),
+        ):
+            widget.setToolTip(tip)
         for label in (self.result, self.badge):
             label.setWordWrap(True)
         self.badge.setVisible(False)
@@ -132,22 +142,35 @@ class LoadPanel(Listening, QWidget):
             place = next((i for i in range(combo.count()) if combo.itemData(i) is chosen), 0)
             combo.setCurrentIndex(place if combo.count() else -1)
             combo.blockSignals(False)
-        if self.picture is not None and self.picture.layer not in self._viewer.layers:
-            self.picture = None
-            self._tell("", "")
-            self._session.set_scene(None)
+        self.check_picture()
         if self.layer is not before:
             self._choose_kind()
 
+    def check_picture(self) -> None:
+        """Forget a scene whose layer is gone or holds other data by now."""
+        if self.picture is not None and not self._is_there(self.picture, self._pixels):
+            self._session.set_scene(None)
+            self.forget()
+
+    def forget(self) -> None:
+        """Let go of the picture of a scene that is no longer shown."""
+        self.picture = self._pixels = None
+        self._tell("", "")
+
+    def _is_there(self, picture: Picture, pixels: Any) -> bool:
+        return picture.layer in self._viewer.layers and picture.layer.data is pixels
+
     def _choose_kind(self, *_: Any) -> None:
-        """Propose how to read the picture by its size."""
+        """Propose how to read the picture by its size, once for each picture and model."""
         try:
             picture = None if self.layer is None else picture_of(self.layer, self._viewer.dims)
         except CytosaeError as error:
             picture = None
             self._tell(str(error), "")
         self.scale.set_picture(picture)
-        if picture is not None and self.kind.currentData() != "boxes":
+        asked = (self.layer, self._session.explorer)
+        if picture is not None and asked != self._proposed and self.kind.currentData() != "boxes":
+            self._proposed = asked
             field = is_field(picture.field.shape[:2], self._session.explorer)
             self.kind.setCurrentIndex(self.kind.findData("cells" if field else "cell"))
         self._show_rows()
@@ -178,16 +201,20 @@ class LoadPanel(Listening, QWidget):
     # Reading
 
     def analyse(self) -> None:
-        """Read the chosen picture; what is wrong is said in the panel."""
-        explorer = self._session.explorer
+        """Read the chosen picture, instead of one that is being read; what is wrong is said in the panel."""
+        if self.jobs.busy:
+            self._read_again()
+            return
         try:
-            picture = self._picture()
-            if explorer is None:
-                raise CytosaeError("This atlas has no model to read images with.", "Open one that was built here.")
+            picture, explorer = self._picture(), self._explorer()
             options = self._options(picture)
         except CytosaeError as error:
             self._tell(str(error), "")
             return
+        self._tell("", "")
+        self._start(picture, explorer, options)
+
+    def _start(self, picture: Picture, explorer: Explorer, options: dict[str, Any]) -> None:
         data, name = picture.layer.data, picture.layer.name
 
         def work(progress: JobProgress) -> Scene | MissingWeights:
@@ -198,11 +225,30 @@ class LoadPanel(Listening, QWidget):
                 return
             if not hasattr(found, "parts"):
                 self._ask_weights(found, explorer)
-            elif picture.layer in self._viewer.layers and picture.layer.data is data:
-                self._show(picture, found)
+            elif self._is_there(picture, data):
+                self._show(picture, found, data)
 
-        self._tell("", "")
-        self.jobs.run(work, done, failed=lambda text: self._tell(text, ""), stopped=lambda: self._tell("Stopped.", ""))
+        self._reading, self._again = True, False
+        self.jobs.run(work, done, failed=lambda text: self._tell(text, ""), stopped=self._stopped)
+
+    def _read_again(self) -> None:
+        """Give up what is being read, and then read what is chosen; a download goes on, and reads what is chosen."""
+        if self._reading and not self._again:
+            self._again = True
+            self.jobs.cancel()
+
+    def _stopped(self) -> None:
+        if self._again:
+            self.analyse()
+        else:
+            self._tell("Stopped.", "")
+
+    def _explorer(self) -> Explorer:
+        if self._session.explorer is not None:
+            return self._session.explorer
+        if self._session.no_model:
+            raise CytosaeError(self._session.no_model)
+        raise CytosaeError("This atlas has no model to read images with.", "Open one that was built here.")
 
     def _picture(self) -> Picture:
         if self.layer is None:
@@ -220,8 +266,8 @@ class LoadPanel(Listening, QWidget):
             options |= self.scale.arguments()
         return options
 
-    def _show(self, picture: Picture, scene: Scene) -> None:
-        self.picture = picture
+    def _show(self, picture: Picture, scene: Scene, pixels: Any) -> None:
+        self.picture, self._pixels = picture, pixels
         self.picture_read.emit(picture)
         self._session.set_scene(scene)
         self._tell(*result_of(scene))
@@ -230,6 +276,7 @@ class LoadPanel(Listening, QWidget):
         from napari_cytosae._sources import fetch
 
         def download() -> None:
+            self._reading = False
             self.jobs.run(
                 lambda progress: fetch(missing, explorer, progress),
                 lambda _: self.analyse(),
@@ -263,6 +310,9 @@ def read(
     explorer: Explorer, picture: Picture, options: dict[str, Any], name: str, progress: JobProgress
 ) -> Scene | MissingWeights:
     """Read a picture in a job; or return which weights are missing."""
+    from napari_cytosae._imports import READING, import_heavy
+
+    import_heavy(READING)
     from cytosae_toolkit.explore.scene import analyse
     from napari_cytosae._sources import missing_weights
 

@@ -32,10 +32,11 @@ class LookPanel(Listening, QWidget):
         super().__init__(parent)
         self._session = session
         self.threshold, self.opacity, self.value = slider(), slider(), QLabel()
-        self.threshold.setToolTip("τ: patches up to this activation stay without colour")
-        self.opacity.setToolTip("Opacity of the heat maps")
+        self.threshold.setToolTip("Threshold τ: patches up to this strength (activation) stay without colour.")
+        self.opacity.setToolTip("Opacity of the heat maps; 0 hides them.")
         layout = QGridLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setContentsMargins(4, 0, 12, 0)
+        layout.setColumnMinimumWidth(2, self.fontMetrics().horizontalAdvance("0.00123"))
         for slot in range(SLOTS):
             layout.addWidget(ColorBar(session, slot), slot, 0, 1, 5)
         for column, widget in enumerate(

@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QStringListModel, Qt, QTimer
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import (
-    QAbstractScrollArea,
-    QComboBox,
-    QCompleter,
-    QFormLayout,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QMessageBox,
-    QPushButton,
-    QTextEdit,
-    QTreeWidget,
-    QTreeWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QMessageBox, QPushButton, QVBoxLayout, QWidget
 
 from cytosae_toolkit.errors import CytosaeError
 from napari_cytosae._drafts import Draft, Drafts
+from napari_cytosae._history import History
 from napari_cytosae._listening import Listening
 from napari_cytosae._made import made
-from napari_cytosae._pieces import plain_label
+from napari_cytosae._note_form import NoteForm
+from napari_cytosae._pieces import escaped, plain_label
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QHideEvent, QShowEvent
@@ -41,13 +27,6 @@ LOOK_EVERY = 2000
 """Milliseconds between two looks at what others wrote."""
 DRAFT_AFTER = 400
 """Milliseconds after the last key until what was typed is on disk."""
-VERDICT_WORDS = {
-    "": ("no verdict", ""),
-    "concept": ("concept", "It shows one thing that a hematologist would name."),
-    "artefact": ("artefact", "It shows staining, blur, the edge of the picture or the like."),
-    "mixed": ("mixed", "It shows several things."),
-    "unclear": ("unclear", "One cannot say what it shows."),
-}
 
 
 class NotesPanel(Listening, QWidget):
@@ -79,41 +58,20 @@ class NotesPanel(Listening, QWidget):
 
     def _make_widgets(self) -> None:
         self.about = made(QLabel(), wordWrap=True)
-        self.name = made(QLineEdit(), placeholderText="What a hematologist would call it")
-        self.name.setToolTip("The same name on several concepts puts them together in searches and barcodes.")
-        self._names = QStringListModel(self)
-        completer = QCompleter(self._names, self)
-        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
-        completer.setFilterMode(Qt.MatchFlag.MatchContains)
-        self.name.setCompleter(completer)
-        self.verdict = made(QComboBox(), toolTip="Whether it is a concept at all.")
-        for i, (verdict, (text, why)) in enumerate(VERDICT_WORDS.items()):
-            self.verdict.addItem(text, verdict)
-            self.verdict.setItemData(i, why, Qt.ItemDataRole.ToolTipRole)
-        self.note = made(QTextEdit(), placeholderText="What is seen, and where it is not", acceptRichText=False)
-        self.note.setTabChangesFocus(True)
-        self.note.setFixedHeight(4 * self.fontMetrics().lineSpacing() + 16)
+        self.form = NoteForm()
+        self.form.edited.connect(self._typed)
+        self.form.entered.connect(self.save)
         self.save_button = made(QPushButton("Save"), toolTip="Ctrl+S, or Enter in the name; it is on disk at once.")
         self.save_button.clicked.connect(self.save)
         self.undo_button = made(QPushButton("Undo"), toolTip="Take the last saved change back; the history keeps it.")
         self.undo_button.clicked.connect(self.undo)
         self.message = plain_label()
-        self.history = made(QTreeWidget(), rootIsDecorated=False, uniformRowHeights=True)
-        self.history.setHeaderLabels(["When", "Who", "What"])
-        self.history.setSizeAdjustPolicy(QAbstractScrollArea.SizeAdjustPolicy.AdjustIgnored)
-        self.name.textEdited.connect(self._typed)
-        self.note.textChanged.connect(self._typed)
-        self.verdict.currentIndexChanged.connect(self._typed)
-        self.name.returnPressed.connect(self.save)
+        self.history = History()
         shortcut = QShortcut(QKeySequence.StandardKey.Save, self)
         shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         shortcut.activated.connect(self.save)
 
     def _lay_out(self) -> None:
-        form = QFormLayout()
-        form.addRow("Name", self.name)
-        form.addRow("Verdict", self.verdict)
-        form.addRow("Note", self.note)
         buttons = QHBoxLayout()
         buttons.addWidget(self.save_button)
         buttons.addWidget(self.undo_button)
@@ -121,10 +79,11 @@ class NotesPanel(Listening, QWidget):
         box = QVBoxLayout(self)
         box.setContentsMargins(6, 6, 6, 6)
         box.addWidget(self.about)
-        box.addLayout(form)
+        box.addWidget(self.form)
         box.addLayout(buttons)
         box.addWidget(self.message)
-        box.addWidget(self.history, 1)
+        box.addWidget(self.history, 2)
+        box.addStretch(1)
 
     # Which latents
 
@@ -158,8 +117,8 @@ class NotesPanel(Listening, QWidget):
 
     def focus_name(self) -> None:
         """Put the cursor into the name."""
-        self.name.setFocus()
-        self.name.selectAll()
+        self.form.name.setFocus()
+        self.form.name.selectAll()
 
     # Reading
 
@@ -167,16 +126,16 @@ class NotesPanel(Listening, QWidget):
         """Show what is known of the latents, and what was typed and not saved."""
         self._known = self._saved()
         draft = self._drafts.get(self._latents[0]) if self._drafts is not None and len(self._latents) == 1 else None
-        self._fill(draft or self._known)
+        self.form.fill(draft or self._known)
         self._say_state("What you typed earlier is not saved yet." if draft is not None else "")
         self._show_frame()
 
     def _show_names(self) -> None:
         """Show what was saved here or elsewhere; what is being typed stays."""
-        untouched = self._typed_draft() == self._known
+        untouched = self.form.typed() == self._known
         before, self._known = self._known, self._saved()
         if untouched:
-            self._fill(self._known)
+            self.form.fill(self._known)
         elif before != self._known and len(self._latents) == 1:
             self._say_state(f"Meanwhile {self._last_word()}. Save replaces that.")
         self._show_frame()
@@ -184,16 +143,16 @@ class NotesPanel(Listening, QWidget):
     def _show_frame(self) -> None:
         atlas, some = self._session.atlas, bool(self._latents)
         writable = atlas is not None and not atlas.annotations.read_only
-        for widget in (self.name, self.note, self.verdict, self.save_button):
+        for widget in (self.form, self.save_button):
             widget.setEnabled(some and writable)
         self.undo_button.setEnabled(writable)
-        self._names.setStringList([] if atlas is None else atlas.annotations.complete(""))
+        self.form.offer([] if atlas is None else atlas.annotations.complete(""))
         self.about.setText(self._title())
         if atlas is None:
             self._say_state("Open an atlas to name its concepts.")
         elif not writable:
             self._say_state("This atlas is open for reading only; name concepts in the folder it was packed from.")
-        self._fill_history()
+        self.history.show_entries(self._entries())
 
     def _title(self) -> str:
         if not self._latents:
@@ -201,7 +160,7 @@ class NotesPanel(Listening, QWidget):
         if len(self._latents) > 1:
             shown = ", ".join(map(str, self._latents[:6])) + ("…" if len(self._latents) > 6 else "")
             return f"<b>{len(self._latents)} concepts at once</b> ({shown}); what is left empty stays as it is"
-        return f"<b>{_escaped(self._session.describe(self._latents[0]))}</b>"
+        return f"<b>{escaped(self._session.describe(self._latents[0]))}</b>"
 
     def _saved(self) -> Draft:
         current = {} if self._session.atlas is None else self._session.atlas.annotations.current()
@@ -218,27 +177,13 @@ class NotesPanel(Listening, QWidget):
         entries = self._entries()
         return f"{entries[0].author} wrote “{entries[0].name or 'no name'}”" if entries else "it was changed"
 
-    def _fill_history(self) -> None:
-        self.history.clear()
-        for entry in self._entries():
-            said = entry.name or ("(no name)" if entry.verdict else "(taken away)")
-            what = said + (f" · {entry.verdict}" if entry.verdict else "")
-            item = QTreeWidgetItem([_local(entry.time), entry.author, what])
-            tip = "\n".join(text for text in (f"{what}, by {entry.author}", entry.time, entry.note) if text)
-            for column in range(3):
-                item.setToolTip(column, tip)
-            self.history.addTopLevelItem(item)
-        self.history.setVisible(self.history.topLevelItemCount() > 0)
-        for column in range(2):
-            self.history.resizeColumnToContents(column)
-
     # Writing
 
     def save(self) -> None:
         """Write what stands in the fields; on disk when this returns."""
         if not self._latents or not self.save_button.isEnabled():
             return
-        typed = self._typed_draft()
+        typed = self.form.typed()
         try:
             self._write(typed)
         except CytosaeError as error:
@@ -246,7 +191,7 @@ class NotesPanel(Listening, QWidget):
             return
         self._forget_drafts()
         self._known = self._saved()
-        self._fill(self._known)
+        self.form.fill(self._known)
         self._say_state(f"Saved{'' if len(self._latents) == 1 else f' for {len(self._latents)} concepts'}.")
         self._show_frame()
 
@@ -297,23 +242,9 @@ class NotesPanel(Listening, QWidget):
 
     # Drafts
 
-    def _typed_draft(self) -> Draft:
-        return Draft(self.name.text(), self.note.toPlainText(), str(self.verdict.currentData() or ""))
-
-    def _fill(self, draft: Draft) -> None:
-        for widget in (self.name, self.note, self.verdict):
-            widget.blockSignals(True)
-        if self.name.text() != draft.name:
-            self.name.setText(draft.name)
-        if self.note.toPlainText() != draft.note:
-            self.note.setPlainText(draft.note)
-        self.verdict.setCurrentIndex(max(0, self.verdict.findData(draft.verdict)))
-        for widget in (self.name, self.note, self.verdict):
-            widget.blockSignals(False)
-
     def _typed(self) -> None:
         self._draft_timer.start()
-        self._say_state("Not saved yet." if self._typed_draft() != self._known else "")
+        self._say_state("Not saved yet." if self.form.typed() != self._known else "")
 
     def _flush(self) -> None:
         if self._draft_timer.isActive():
@@ -323,7 +254,7 @@ class NotesPanel(Listening, QWidget):
     def _keep_draft(self) -> None:
         if self._drafts is None or len(self._latents) != 1:
             return
-        typed = self._typed_draft()
+        typed = self.form.typed()
         self._write_draft(self._latents[0], None if typed == self._known else typed)
 
     def _forget_drafts(self) -> None:
@@ -355,14 +286,3 @@ class NotesPanel(Listening, QWidget):
 
 def _said(annotation: Annotation | None) -> Draft:
     return Draft() if annotation is None else Draft(annotation.name, annotation.note, annotation.verdict)
-
-
-def _local(time: str) -> str:
-    try:
-        return datetime.fromisoformat(time).astimezone().strftime("%Y-%m-%d %H:%M")
-    except ValueError:
-        return time
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

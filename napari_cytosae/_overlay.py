@@ -185,11 +185,11 @@ class HeatLayers:
         data, placement = place_heat(picture.layer, picture.frame, heat)
         data, limits = self._above_threshold(data), (0.0, self.session.full_scale(latent))
         if layer is not None and layer.ndim == data.ndim:
-            layer.data = data
-            layer.contrast_limits = limits
+            _give(layer, data, limits)
             placement.apply(layer)
             self._rename()
-            layer.visible = True
+            if not layer.visible:  # setting it costs as much as new data
+                layer.visible = True
             return
         self._remove(slot)
         self._layers[slot] = self._insert(slot, data, limits, placement.arguments())
@@ -221,8 +221,9 @@ class HeatLayers:
         """Apply another τ or opacity."""
         for layer, heat in zip(self._layers, self._heats, strict=True):
             if layer is not None and heat is not None:
-                layer.opacity = self.session.opacity
-                layer.data = self._above_threshold(heat.values.reshape(layer.data.shape))
+                if layer.opacity != self.session.opacity:
+                    layer.opacity = self.session.opacity
+                _give(layer, self._above_threshold(heat.values.reshape(layer.data.shape)), tuple(layer.contrast_limits))
 
     def _move(self, event: Any = None) -> None:
         """Follow the picture."""
@@ -246,6 +247,18 @@ class HeatLayers:
         layer, self._layers[slot] = self._layers[slot], None
         if layer is not None and layer in self.viewer.layers:
             self.viewer.layers.remove(layer)
+
+
+def _give(layer: Image, data: NDArray[np.float32], limits: tuple[float, float]) -> None:
+    """Show other values: in place where the shape stays, so that the viewer need not find its extent anew."""
+    same = tuple(layer.contrast_limits) == limits
+    if layer.data.shape == data.shape:
+        layer.data[...] = data
+        layer.refresh(extent=False, highlight=False, thumbnail=same)
+    else:
+        layer.data = data
+    if not same:
+        layer.contrast_limits = limits
 
 
 def alpha_ramp(colour: str, name: str) -> Colormap:

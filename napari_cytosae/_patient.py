@@ -6,38 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QComboBox,
-    QFileDialog,
-    QHBoxLayout,
-    QHeaderView,
-    QLabel,
-    QPushButton,
-    QSplitter,
-    QTreeWidget,
-    QTreeWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QPushButton, QSplitter, QVBoxLayout, QWidget
 
 from napari_cytosae._cell_opener import CellOpener
 from napari_cytosae._cells import Cell, patient_names
+from napari_cytosae._folder_patient import FolderPatient, read_folder
 from napari_cytosae._grid import CellGrid
 from napari_cytosae._jobs import Job, JobProgress, run_job
 from napari_cytosae._listening import Listening
 from napari_cytosae._made import made
-from napari_cytosae._patients import (
-    ALL_OTHERS,
-    AtlasPatient,
-    FolderPatient,
-    Patient,
-    fitting_cohort,
-    outstanding,
-    read_folder,
-    reference_groups,
-)
-from napari_cytosae._pieces import plain_label
+from napari_cytosae._outstanding import OutstandingList
+from napari_cytosae._patients import ALL_OTHERS, AtlasPatient, Patient, fitting_cohort, outstanding, reference_groups
+from napari_cytosae._pieces import escaped, plain_label
 from napari_cytosae._thumbnails import Thumbnails
 
 if TYPE_CHECKING:
@@ -47,8 +27,6 @@ if TYPE_CHECKING:
     from cytosae_toolkit.cohort.cohort import Cohort
     from napari_cytosae._session import Session
 
-N_CONCEPTS = 15
-LATENT_ROLE = int(Qt.ItemDataRole.UserRole)
 NOBODY = "Choose a patient…"
 
 
@@ -93,20 +71,13 @@ class PatientPanel(Listening, QWidget):
         self.groups = made(QComboBox(), toolTip="Whom the patient is compared with.")
         self.groups.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.groups.activated.connect(self._compare)
-        self.concepts = made(QTreeWidget(), rootIsDecorated=False, uniformRowHeights=True)
-        self.concepts.setHeaderLabels(["Stands out in", "here", "others"])
-        header = self.concepts.headerItem()
-        if header is not None:
-            header.setToolTip(0, "Largest difference from the mean of the group, in its standard deviations, first.")
-            header.setToolTip(1, "Patches per cell on which it is active (barcode, Eq. 3)")
-            header.setToolTip(2, "Mean of the group")
-        self.concepts.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.concepts.currentItemChanged.connect(self._choose_concept)
+        self.concepts = OutstandingList(self._session)
+        self.concepts.chosen.connect(self._session.choose)
         self.cells_title = plain_label()
         self.grid = CellGrid(self.thumbnails)
         self.grid.opened.connect(self.opener.open)
         self.message = plain_label()
-        self.stop = made(QPushButton("Cancel"), visible=False)
+        self.stop = made(QPushButton("Cancel"), visible=False, toolTip="Stop; what is shown stays.")
         self.stop.clicked.connect(self.cancel)
 
     def _lay_out(self) -> None:
@@ -164,12 +135,11 @@ class PatientPanel(Listening, QWidget):
 
     def _show_latent(self, slot: int) -> None:
         if slot == 0:
-            self._mark_concept()
+            self.concepts.mark()
             self._sort_cells()
 
     def _show_names(self) -> None:
-        for item in self._items():
-            item.setText(0, self._words(int(item.data(0, LATENT_ROLE)), item.text(0)[:1]))
+        self.concepts.rename()
 
     # Whose cells
 
@@ -268,64 +238,16 @@ class PatientPanel(Listening, QWidget):
         )
 
     def _show_concepts(self, patient: Patient, table: pd.DataFrame) -> None:
-        if patient is not self._patient:
-            return
-        self.concepts.blockSignals(True)
-        self.concepts.clear()
-        for latent, row in self._session.visible(table).iloc[:N_CONCEPTS].iterrows():
-            self.concepts.addTopLevelItem(self._item(int(str(latent)), row))
-        self.concepts.blockSignals(False)
-        self._fit_columns()
-        self._mark_concept()
-
-    def _item(self, latent: int, row: pd.Series[Any]) -> QTreeWidgetItem:
-        more = row["score"] > 0
-        numbers = [f"{row['value']:.2f}", f"{row['others']:.2f}"]
-        item = QTreeWidgetItem([self._words(latent, "▲" if more else "▼"), *numbers])
-        spread = f"80 % of them between {row['low']:.2f} and {row['high']:.2f}"
-        tip = (
-            f"{'more' if more else 'less'} than the group: {numbers[0]} patches per cell, {numbers[1]} there; {spread}"
-        )
-        for column in range(3):
-            item.setToolTip(column, f"{tip}\nlatent {latent}")
-            if column:
-                item.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        item.setData(0, LATENT_ROLE, latent)
-        return item
-
-    def _words(self, latent: int, sign: str) -> str:
-        return f"{sign} {self._session.describe(latent)}"
-
-    def _fit_columns(self) -> None:
-        header = self.concepts.header()
-        if header is not None:
-            header.setStretchLastSection(False)
-            header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-            for column in (1, 2):
-                header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+        if patient is self._patient:
+            self.concepts.show_table(table)
 
     # Concept → cells
-
-    def _items(self) -> list[QTreeWidgetItem]:
-        found = [self.concepts.topLevelItem(i) for i in range(self.concepts.topLevelItemCount())]
-        return [item for item in found if item is not None]
-
-    def _choose_concept(self, item: QTreeWidgetItem | None, _: object = None) -> None:
-        if item is not None:
-            self._session.choose(int(item.data(0, LATENT_ROLE)))
-
-    def _mark_concept(self) -> None:
-        latent = self._session.latent()
-        marked = next((item for item in self._items() if item.data(0, LATENT_ROLE) == latent), None)
-        self.concepts.blockSignals(True)
-        self.concepts.setCurrentItem(marked)
-        self.concepts.blockSignals(False)
 
     def _sort_cells(self) -> None:
         patient, latent = self._patient, self._session.latent()
         if patient is None:
             self.grid.show_cells([], None)
-            self.cells_title.setText("")
+            self.cells_title.setText("Choose a patient, or a folder of single cells, to see the cells here.")
             return
         self.thumbnails.cancel()
         self._run(
@@ -338,7 +260,7 @@ class PatientPanel(Listening, QWidget):
         full = 1.0 if latent is None else self._session.full_scale(latent)
         self.grid.show_cells(cells, latent, full)
         n_with = sum((cell.value or 0) > 0 for cell in cells)
-        self.about.setText(f"<b>{_escaped(patient.name)}</b> · {len(cells)} cells")
+        self.about.setText(f"<b>{escaped(patient.name)}</b> · {len(cells)} cells")
         shown = "" if latent is None else f"{n_with} of {len(cells)} cells show {self._session.describe(latent)}."
         self.cells_title.setText(shown or "Choose a concept: the cells are sorted by it.")
 
@@ -371,7 +293,3 @@ class PatientPanel(Listening, QWidget):
         for job in self._jobs.values():
             job.cancel()
         self.thumbnails.cancel()
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

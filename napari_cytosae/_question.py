@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 
 class Question(QFrame):
-    """A sentence and two buttons; hidden while nothing is asked."""
+    """A sentence and buttons, two or more; hidden while nothing is asked."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -16,14 +16,17 @@ class Question(QFrame):
         self.text = QLabel()
         self.text.setWordWrap(True)
         self.yes, self.no = QPushButton(), QPushButton()
-        self._answers: tuple[Callable[[], object] | None, Callable[[], object] | None] = (None, None)
-        self.yes.clicked.connect(lambda: self._answer(0))
-        self.no.clicked.connect(lambda: self._answer(1))
+        self._then: Callable[[], object] | None = None
+        self._otherwise: Callable[[], object] | None = None
+        self.yes.clicked.connect(lambda: self._answer(self._then))
+        self.no.clicked.connect(lambda: self._answer(self._otherwise))
+        self.more = QHBoxLayout()
         row = QHBoxLayout()
         row.addWidget(self.yes)
         row.addWidget(self.no)
         layout = QVBoxLayout(self)
         layout.addWidget(self.text)
+        layout.addLayout(self.more)
         layout.addLayout(row)
         self.hide()
 
@@ -35,6 +38,7 @@ class Question(QFrame):
         *,
         no: str = "Not now",
         otherwise: Callable[[], object] | None = None,
+        more: Sequence[tuple[str, str, Callable[[], object]]] = (),
     ) -> None:
         """Ask; a question that stands is replaced.
 
@@ -46,15 +50,32 @@ class Question(QFrame):
             Answers, on the buttons.
         then, otherwise : callable
             What follows each answer.
+        more : sequence of (str, str, callable)
+            Further answers: text, tooltip, what follows.
         """
         self.text.setText(text)
         self.yes.setText(yes)
+        self.yes.setToolTip(text)
         self.no.setText(no)
-        self._answers = (then, otherwise)
+        self.no.setToolTip("Close the question; it can be asked again.")
+        self._then, self._otherwise = then, otherwise
+        self._offer(more)
         self.show()
 
-    def _answer(self, which: int) -> None:
-        answer, self._answers = self._answers[which], (None, None)
+    def _offer(self, more: Sequence[tuple[str, str, Callable[[], object]]]) -> None:
+        while (item := self.more.takeAt(0)) is not None:
+            widget = item.widget()
+            if widget is not None:
+                widget.hide()
+                widget.deleteLater()
+        for text, tip, answer in more:
+            button = QPushButton(text)
+            button.setToolTip(tip)
+            button.clicked.connect(lambda _=False, answer=answer: self._answer(answer))
+            self.more.addWidget(button)
+
+    def _answer(self, answer: Callable[[], object] | None) -> None:
+        self._then = self._otherwise = None
         self.hide()
         if answer is not None:
             answer()

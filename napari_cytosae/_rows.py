@@ -1,4 +1,4 @@
-"""Lists of concepts: one model, one way of painting, one view, so that all of them look and behave alike."""
+"""What lists of concepts hold: columns, and rows that any list shows alike."""
 
 from __future__ import annotations
 
@@ -7,29 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, QRect, QSize, Qt
-from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPalette, QResizeEvent
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QApplication,
-    QHeaderView,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
-    QTableView,
-    QWidget,
-)
+from numpy.typing import ArrayLike
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
 from napari_cytosae._facts import facts_of, number, percent
-from napari_cytosae._listening import Listening
 from napari_cytosae._overlay import ACCENTS
 from napari_cytosae._session import Session
 
 LATENT, BAR, BADGES, SLOTS = (Qt.ItemDataRole.UserRole + i for i in range(1, 5))
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-_SECOND = Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.ControlModifier
 Index = QModelIndex | QPersistentModelIndex
 
 
@@ -194,197 +181,3 @@ class ConceptRows(QAbstractTableModel):
 
 def _alignment(column: Column) -> Qt.AlignmentFlag:
     return _LEFT if column.key in ("concept", "label") else _RIGHT
-
-
-class ConceptDelegate(QStyledItemDelegate):
-    """Paints a bar behind a value, and marks and badges beside a name, in the colours of the palette."""
-
-    def paint(self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex) -> None:
-        """Paint a cell."""
-        if painter is None:
-            return
-        painter.save()
-        bar, badges, slots = index.data(BAR), index.data(BADGES), index.data(SLOTS)
-        if bar or badges or slots:
-            self._paint_parts(painter, option, index, bar or 0.0, badges or [], slots or [])
-        else:
-            super().paint(painter, option, index)
-        painter.restore()
-
-    def _paint_parts(
-        self,
-        painter: QPainter,
-        option: QStyleOptionViewItem,
-        index: QModelIndex,
-        bar: float,
-        badges: list[str],
-        slots: list[int],
-    ) -> None:
-        """Paint the cell without its text, then bar, marks and badges, then the text in the room that they leave."""
-        styled = QStyleOptionViewItem(option)
-        self.initStyleOption(styled, index)
-        text, styled.text = styled.text, ""
-        style = styled.widget.style() if styled.widget is not None else QApplication.style()
-        if style is not None:
-            style.drawControl(QStyle.ControlElement.CE_ItemViewItem, styled, painter, styled.widget)
-        _paint_bar(painter, option.rect, bar)
-        colour = styled.palette.color(QPalette.ColorRole.Text)
-        place = option.rect.adjusted(3, 0, -3, 0)
-        for slot in slots:
-            place = _paint_mark(painter, place, slot)
-        for badge in reversed(badges):
-            place = _paint_badge(painter, place, badge, colour)
-        painter.setPen(colour)
-        shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, place.width())
-        painter.drawText(place, int(styled.displayAlignment), shown)
-
-    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
-        """Return the size of a cell."""
-        return QSize(super().sizeHint(option, index).width(), option.fontMetrics.height() + 6)
-
-
-def _paint_bar(painter: QPainter, rect: QRect, share: float) -> None:
-    colour = QColor(ACCENTS[0])
-    colour.setAlpha(110)
-    width = round((rect.width() - 4) * min(share, 1.0))
-    painter.fillRect(QRect(rect.left() + 2, rect.top() + 2, width, rect.height() - 4), colour)
-
-
-def _paint_mark(painter: QPainter, place: QRect, slot: int) -> QRect:
-    """Paint the square of a slot; return what is left of the place."""
-    side = min(10, place.height() - 4)
-    square = QRect(place.left(), place.center().y() - side // 2, side, side)
-    painter.fillRect(square, QColor(ACCENTS[slot]))
-    return place.adjusted(side + 4, 0, 0, 0)
-
-
-def _paint_badge(painter: QPainter, place: QRect, text: str, colour: QColor) -> QRect:
-    """Paint a flag at the right end; return what is left of the place."""
-    metrics = painter.fontMetrics()
-    width = metrics.horizontalAdvance(text) + 10
-    badge = QRect(place.right() - width, place.top() + 2, width, place.height() - 5)
-    faint = QColor(colour)
-    faint.setAlpha(150)
-    painter.setPen(faint)
-    painter.drawRoundedRect(badge, 4, 4)
-    painter.drawText(badge, int(Qt.AlignmentFlag.AlignCenter), text)
-    return place.adjusted(0, 0, -width - 4, 0)
-
-
-class ConceptList(Listening, QTableView):
-    """A list of concepts; a click shows one, a click with Shift or Ctrl shows it as the second one.
-
-    Parameters
-    ----------
-    session : Session
-        Hears what was chosen.
-    columns : sequence of Column
-        From left to right; the first one takes the room that the others leave.
-    empty : str
-        What stands there while the list is empty.
-    """
-
-    def __init__(
-        self, session: Session, columns: Sequence[Column], *, empty: str = "", parent: QWidget | None = None
-    ) -> None:
-        super().__init__(parent)
-        self.session, self.empty = session, empty
-        self.rows = ConceptRows(session, columns, self)
-        self._choosing = True
-        self.setModel(self.rows)
-        self.setItemDelegate(ConceptDelegate(self))
-        self._set_up()
-        self._set_widths()
-        selection = self.selectionModel()
-        if selection is not None:
-            selection.currentRowChanged.connect(self._choose)
-        self.listen(session.names_changed, self.rows.rename)
-        self.listen(session.source_changed, self._forget)
-        self.listen(session.latent_changed, self._mark, 0)
-
-    def _set_up(self) -> None:
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setShowGrid(False)
-        self.setWordWrap(False)
-        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # the number stays legible
-        self.setTabKeyNavigation(False)
-        header, rows = self.horizontalHeader(), self.verticalHeader()
-        if header is not None and rows is not None:
-            header.setHighlightSections(False)
-            rows.setVisible(False)
-            rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-            rows.setDefaultSectionSize(self.fontMetrics().height() + 6)
-
-    def _set_widths(self) -> None:
-        metrics = self.fontMetrics()
-        for place, column in enumerate(self.rows.columns[1:], start=1):
-            widest = max(metrics.horizontalAdvance(text) for text in (column.sample, f"{column.title} ▾"))
-            self.setColumnWidth(place, widest + 14)
-
-    def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Give the first column the room that the others leave."""
-        super().resizeEvent(event)
-        viewport = self.viewport()
-        if viewport is not None:
-            others = sum(self.columnWidth(place) for place in range(1, len(self.rows.columns)))
-            narrow = self.fontMetrics().horizontalAdvance("candidate concept 12345") + 10
-            self.setColumnWidth(0, max(narrow, viewport.width() - others))
-
-    def show_rows(self, latents: ArrayLike, values: ArrayLike, bars: ArrayLike | None = None) -> None:
-        """Show other concepts; see `ConceptRows.show`."""
-        self._choosing = False
-        self.rows.show(latents, values, bars)
-        self._choosing = True
-        self._select()
-
-    def _forget(self) -> None:
-        """Show nothing if the rows are another atlas's."""
-        if not self.rows.current:
-            self.show_rows((), ())
-        self.rows.rename()
-
-    @property
-    def latents(self) -> NDArray[np.int64]:
-        """The latents that are listed, from top to bottom."""
-        return self.rows.latents
-
-    def _choose(self, current: Index, _: Index) -> None:
-        if self._choosing and current.isValid():
-            self.session.choose(current.data(LATENT), slot_of(QApplication.keyboardModifiers()))
-            self._select()
-
-    def _mark(self, _: int) -> None:
-        self._select()
-        viewport = self.viewport()
-        if viewport is not None:
-            viewport.update()
-
-    def _select(self) -> None:
-        """Let the selected row be that of the first concept."""
-        row = self.rows.row_of(self.session.latent(0))
-        self._choosing = False
-        if row is None:
-            self.clearSelection()
-        elif row != self.currentIndex().row() or not self.selectedIndexes():
-            self.selectRow(row)
-        self._choosing = True
-
-    def paintEvent(self, event: QPaintEvent | None) -> None:
-        """Paint the rows, or why there are none."""
-        super().paintEvent(event)
-        viewport = self.viewport()
-        if not len(self.rows.latents) and self.empty and viewport is not None:
-            with_margin = viewport.rect().adjusted(8, 8, -8, -8)
-            wrapped = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-            painter = QPainter(viewport)
-            painter.setPen(self.palette().color(QPalette.ColorRole.Text))
-            painter.setOpacity(0.7)
-            painter.drawText(with_margin, int(wrapped), self.empty)
-            painter.end()
-
-
-def slot_of(modifiers: Qt.KeyboardModifier) -> int:
-    """Return the slot that a choice goes to: the second one with Shift or Ctrl."""
-    return 1 if modifiers & _SECOND else 0

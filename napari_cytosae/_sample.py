@@ -22,6 +22,8 @@ N_IMAGES, N_PATIENTS = 100, 10
 TRAINING: dict[str, Any] = {"expansion": 4.0, "steps": 150, "batch_tokens": 2048, "init_tokens": 8192}
 MICROMETRES_PER_PIXEL = 25 / 128
 FIELD = "field.png"
+FIT_AFTER = 300
+"""Milliseconds until the dock has taken its share of the window, and the field is fitted into the rest."""
 
 
 def sample_folder() -> Path:
@@ -82,8 +84,10 @@ def sample_atlas(progress: JobProgress) -> Path:
 
 def sample(progress: JobProgress) -> tuple[LayerData, Opened]:
     """Return the field as layer data, and its atlas opened."""
+    from napari_cytosae._imports import import_heavy
     from napari_cytosae._sources import open_source
 
+    import_heavy()
     layer = field_layer()
     return layer, open_source(sample_atlas(progress), progress=progress)
 
@@ -100,6 +104,9 @@ def open_sample() -> list[LayerData]:
 
 
 def _dock(viewer: Any) -> None:
+    from qtpy.QtCore import QTimer
+
     from napari_cytosae._widget import dock
 
     dock(viewer).start_page.open_sample()
+    QTimer.singleShot(FIT_AFTER, viewer.reset_view)

@@ -49,6 +49,7 @@ class ScaleChooser(QWidget):
             self.way.addItem(text)
         self.way.setToolTip("Cells are cropped as large as in the model's training images; that needs the scale.")
         self.draw.setToolTip(f"Draw a line across a red cell; it is taken as {RED_CELL_UM} µm")
+        self.number.setToolTip(f"Diameter of a red cell in the picture, in pixels; it is taken as {RED_CELL_UM} µm")
         self.number.setRange(3.0, 2000.0)
         self.number.setValue(40.0)
         self.number.setSuffix(" pixels")

@@ -10,10 +10,10 @@ from qtpy.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen, QPixmap, QResizeEvent
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from napari_cytosae._concept_list import slot_of
 from napari_cytosae._facts import Facts, facts_of, fires_everywhere
 from napari_cytosae._listening import Listening
 from napari_cytosae._overlay import ACCENTS
-from napari_cytosae._rows import slot_of
 from napari_cytosae._session import SLOTS, Session
 
 LEFT, TOP, RIGHT, BOTTOM = 58, 26, 12, 40

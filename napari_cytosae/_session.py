@@ -52,6 +52,7 @@ class Session:
         self._explorer: Explorer | None = None
         self._atlas: Atlas | None = None
         self._scene: Scene | None = None
+        self._no_model = ""
         self._latents: list[int | None] = [None] * SLOTS
         self._spot: Spot | None = None
         self._pinned: Spot | None = None
@@ -78,9 +79,24 @@ class Session:
         """The picture that was read."""
         return self._scene
 
-    def set_source(self, explorer: Explorer | None, atlas: Atlas | None) -> None:
-        """Show another atlas or run; picture, patch and latents are forgotten."""
-        self._explorer, self._atlas = explorer, atlas
+    @property
+    def no_model(self) -> str:
+        """Why there is no explorer although the atlas carries an SAE; empty otherwise."""
+        return self._no_model
+
+    def set_source(self, explorer: Explorer | None, atlas: Atlas | None, no_model: str = "") -> None:
+        """Show another atlas or run; picture, patch and latents are forgotten.
+
+        Parameters
+        ----------
+        explorer : Explorer, optional
+            The engine.
+        atlas : Atlas, optional
+            The atlas.
+        no_model : str
+            Why there is no explorer, where there should be one.
+        """
+        self._explorer, self._atlas, self._no_model = explorer, atlas, no_model
         self._forget_picture()
         self._latents = [None] * SLOTS
         self._threshold = 0.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cytosae_toolkit.errors import CytosaeError
+from cytosae_toolkit.errors import CytosaeError, PluginError
 from cytosae_toolkit.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -66,16 +66,21 @@ class Opened:
         None for a run.
     missing : MissingWeights or None
         What is needed before new images can be looked at.
+    no_model : str
+        Why an atlas has no explorer although it carries an SAE: a plugin is not installed.
     """
 
     path: Path
     explorer: Explorer | None
     atlas: Atlas | None
     missing: MissingWeights | None
+    no_model: str = ""
 
 
 def open_source(path: str | Path, *, device: str = "auto", progress: Progress = SILENT) -> Opened:
     """Open an atlas, packed or not, or a run; downloads nothing.
+
+    An atlas whose backbone or SAE needs a plugin that is not installed is opened without its model.
 
     Parameters
     ----------
@@ -91,6 +96,9 @@ def open_source(path: str | Path, *, device: str = "auto", progress: Progress = 
     CytosaeError
         If it is none of these, or damaged.
     """
+    from napari_cytosae._imports import import_heavy
+
+    import_heavy()
     from cytosae_toolkit.atlas.reading import open_atlas
     from cytosae_toolkit.explore import Explorer
     from cytosae_toolkit.training.run import is_run, load_run
@@ -105,8 +113,13 @@ def open_source(path: str | Path, *, device: str = "auto", progress: Progress = 
         if atlas is not None and not has_sae(atlas):
             return Opened(path, None, atlas, None)
         explorer = Explorer(load_run(path) if atlas is None else atlas, device=device, offline=True)
-        _ = explorer.image_fit, explorer.sae
-        missing = missing_weights(explorer)
+        try:
+            _ = explorer.image_fit, explorer.sae
+            missing = missing_weights(explorer)
+        except PluginError as error:
+            if atlas is None:
+                raise
+            return Opened(path, None, atlas, None, str(error))
         task.advance()
     return Opened(path, explorer, atlas, missing)
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_cytosae import _kept
 from napari_cytosae._job_bar import JobBar
 from napari_cytosae._question import Question
+from napari_cytosae._recent import RecentList
 
 if TYPE_CHECKING:
     from napari_cytosae._jobs import JobProgress
@@ -20,15 +23,23 @@ if TYPE_CHECKING:
     from napari_cytosae._sources import MissingWeights, Opened
 
 RESEARCH = "For research use only. Not for diagnosis."
-PUBLISHED = (
-    "The CytoSAE authors do not offer their trained model under an address that this program could download from. "
-    "If you have their checkpoint (.pt) or a folder of their statistics, choose it here; nothing in the files is run."
-)
 BACKBONES = (
-    ("DinoBloom-B, for research (downloaded once)", "dinobloom-b"),
-    ("DinoBloom-S, smaller and faster", "dinobloom-s"),
-    ("the demonstration model, for a trial", "nano"),
+    (
+        "DinoBloom-B, for research",
+        "dinobloom-b",
+        "Learnt from blood and bone marrow cells; asks before its download.",
+    ),
+    (
+        "DinoBloom-S, smaller and faster",
+        "dinobloom-s",
+        "Half as wide: faster, less exact; asks before its download.",
+    ),
+    ("demonstration model, for a trial", "nano", "Comes with the program; what it finds serves trials only."),
 )
+"""Text, name and tooltip of what cells can be learnt with."""
+
+SMALL = ("Packed atlas …", "Open a model …")
+"""Ways to begin that share a line."""
 
 
 class StartPage(QWidget):
@@ -57,67 +68,59 @@ class StartPage(QWidget):
         self.question, self.jobs, self.message = Question(), JobBar(), QLabel()
         self.message.setWordWrap(True)
         self.buttons = QWidget()
-        self.recent_list = QVBoxLayout()
+        self.recent = RecentList(self.open, self.resume)
         self.backbone = QComboBox()
-        for text, name in BACKBONES:
+        for i, (text, name, tip) in enumerate(BACKBONES):
             self.backbone.addItem(text, name)
+            self.backbone.setItemData(i, tip, Qt.ItemDataRole.ToolTipRole)
+        self.backbone.setToolTip("The vision model by which cells are read before concepts are learnt from them.")
         self.backbone.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.backbone.setMinimumContentsLength(10)
         self._lay_out()
         self.jobs.busy_changed.connect(lambda busy: self.buttons.setEnabled(not busy))
 
     def _lay_out(self) -> None:
-        inner = QVBoxLayout(self.buttons)
+        inner, row, choice = QVBoxLayout(self.buttons), QHBoxLayout(), QHBoxLayout()
         inner.setContentsMargins(0, 0, 0, 0)
-        self._button(inner, "Try the sample", self.open_sample, "A generated smear and its concepts; no download")
-        row = QHBoxLayout()
-        self._button(inner, "Open an atlas …", self._choose_atlas, "A folder NAME.atlas.zarr")
-        self._button(
-            row, "Packed atlas …", self._choose_packed, "A file NAME.zip made by `atlas pack`; opens read-only"
-        )
-        self._button(row, "Open a model …", self._choose_run, "A run folder made by `train`: no names, no references")
-        inner.addLayout(row)
-        self._button(
-            inner, "Published CytoSAE …", self.ask_published, "A checkpoint or statistics of the authors' code"
-        )
-        self._button(inner, "Learn from a folder of my cells …", self._choose_cells, "Train an SAE and build its atlas")
-        choice = QHBoxLayout()
         choice.addWidget(QLabel("learning with"))
         choice.addWidget(self.backbone, 1)
+        for text, tip, slot in self._ways():
+            self._button(row if text in SMALL else inner, text, slot, tip)
+            if text in SMALL[-1:]:
+                inner.addLayout(row)
         inner.addLayout(choice)
-        inner.addLayout(self.recent_list)
+        inner.addWidget(self.recent)
         layout = QVBoxLayout(self)
         layout.addWidget(_wrapped("<b>What do these cells show?</b> Choose where to begin."))
         for widget in (self.buttons, self.question, self.jobs, self.message):
             layout.addWidget(widget)
         layout.addStretch(1)
-        layout.addWidget(_wrapped(RESEARCH))
 
-    def _button(self, layout: Any, text: str, slot: Any, tip: str) -> QPushButton:
+    def _ways(self) -> list[tuple[str, str, Callable[[], None]]]:
+        """Return text, tooltip and slot of the ways to begin."""
+        return [
+            ("Try the sample", "A generated smear and its concepts; no download", self.open_sample),
+            ("Open an atlas …", "A folder NAME.atlas.zarr: concepts, reference cells and names", self._choose_atlas),
+            (SMALL[0], "One file, NAME.zip, of `atlas pack`, to be sent around; for reading only", self._choose_packed),
+            (SMALL[1], "The folder of a trained model: heat maps, no names, no reference cells", self._choose_run),
+            ("Published CytoSAE …", "The model that the authors of CytoSAE trained; asks first", self.ask_published),
+            (
+                "Learn from a folder of my cells …",
+                "Train a model on a folder of single cells, and build its atlas: reference cells and statistics",
+                self._choose_cells,
+            ),
+        ]
+
+    def _button(self, layout: Any, text: str, slot: Callable[[], None], tip: str) -> None:
         button = QPushButton(text)
         button.setToolTip(tip)
         button.clicked.connect(lambda *_: slot())
         layout.addWidget(button)
-        return button
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """List what was opened before."""
         super().showEvent(event)
-        self.list_recent()
-
-    def list_recent(self) -> None:
-        """List what was opened before, and the lesson that was begun."""
-        while self.recent_list.count():
-            item = self.recent_list.takeAt(0)
-            if item is not None and (widget := item.widget()) is not None:
-                widget.deleteLater()
-        begun = _kept.unfinished()
-        if begun is not None:
-            name = Path(begun["images"]).name
-            self._button(self.recent_list, f"Go on learning from {name}", self.resume, begun["images"])
-        for path in _kept.recent():
-            button = self._button(self.recent_list, path.name, lambda path=path: self.open(path), str(path))
-            button.setFlat(True)
+        self.recent.refresh()
 
     # Opening
 
@@ -136,18 +139,20 @@ class StartPage(QWidget):
             (pixels, kwargs, _), source = found
             if kwargs["name"] not in self._viewer.layers:
                 self._viewer.add_image(pixels, **kwargs)
-            self._opened(source)
+            QTimer.singleShot(0, partial(self._opened, source))  # napari is slow enough with the picture
 
         self._run(_sample.sample, made, "The sample is being made: the first time takes up to a minute.")
 
     def _opened(self, source: Opened) -> None:
         self._session.author = _kept.author()
-        self._session.set_source(source.explorer, source.atlas)
+        self._session.set_source(source.explorer, source.atlas, source.no_model)
         _kept.remember(source.path)
         self.message.setText("")
-        self.opened.emit(source.path)
-        if source.missing is not None:
+        if source.missing is None:
+            self.question.hide()
+        else:
             self.ask_weights(source.missing, None)
+        self.opened.emit(source.path)
 
     def ask_weights(self, missing: MissingWeights, then: Any) -> None:
         """Ask before weights are downloaded; then go on with what needs them."""
@@ -163,17 +168,36 @@ class StartPage(QWidget):
     # Published CytoSAE
 
     def ask_published(self) -> None:
-        """Say what there is of the published model, and ask for the files."""
-        self.question.ask(
-            PUBLISHED, "Checkpoint …", self._choose_checkpoint, no="Statistics …", otherwise=self._choose_statistics
+        """Say what the published model is and how large, and ask before it is downloaded."""
+        from napari_cytosae import _published
+
+        self._run(lambda progress: (_published.question(), _published.is_here()), lambda said: self._offer(*said))
+
+    def _offer(self, text: str, here: bool) -> None:
+        checkpoint = "A checkpoint (.pt) of the authors' code; it is read, not executed."
+        statistics = "A folder of the authors' statistics (with sae_mean_acts.pt): a list of concepts, no heat maps."
+        more = () if here else (
+            ("I have the file …", checkpoint, self._choose_checkpoint),
+            ("Statistics only …", statistics, self._choose_statistics),
+        )  # fmt: skip
+        self.question.ask(text, "Open" if here else "Download", self.fetch_published, more=more)
+
+    def fetch_published(self) -> None:
+        """Download the published checkpoint if it is not here, and open it."""
+        from napari_cytosae._published import fetch_published
+        from napari_cytosae._sources import open_source
+
+        device = _kept.preference("device")
+        self._run(
+            lambda progress: open_source(fetch_published(progress), device=device, progress=progress), self._opened
         )
 
     def open_published(self, path: Path) -> None:
         """Import a checkpoint or a folder of statistics, and open it."""
-        from cytosae_toolkit.cache import cache_folder
+        from napari_cytosae._published import published_folder
         from napari_cytosae._sources import import_published, open_source
 
-        out, device = cache_folder() / "published", _kept.preference("device")
+        out, device = published_folder(), _kept.preference("device")
 
         def work(progress: JobProgress) -> Opened:
             return open_source(import_published(path, out, progress), device=device, progress=progress)
@@ -231,11 +255,11 @@ class StartPage(QWidget):
 
     def _failed(self, sentence: str) -> None:
         self.message.setText(sentence)
-        self.list_recent()
+        self.recent.refresh()
 
     def _stopped(self) -> None:
         self.message.setText("Stopped. What was complete is kept: the same button goes on.")
-        self.list_recent()
+        self.recent.refresh()
 
     # Choosing files
 

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QHideEvent, QShowEvent
-from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QDockWidget, QFrame, QLabel, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from napari_cytosae import _kept
 from napari_cytosae._help import HelpPanel, bind_keys, unbind_keys
 from napari_cytosae._hover import Hover
+from napari_cytosae._imports import heavy_imported, look_again
+from napari_cytosae._jobs import show_problem
+from napari_cytosae._listening import Listening
 from napari_cytosae._load import LoadPanel
 from napari_cytosae._look import LookPanel
 from napari_cytosae._overlay import HeatLayers
@@ -20,11 +23,15 @@ from napari_cytosae._session import Session
 from napari_cytosae._start import RESEARCH, StartPage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 NAME = "Concepts in blood cells"
+MENU_NAME = f"{NAME} (CytoSAE)"
+"""What napari calls the dock when its menu opens it, by the manifest; the same name, lest the menu open another one."""
 WIDTH = 430
 """Least width of the dock in pixels: five columns of a list, three thumbnails side by side."""
+COMPACT = "QTabWidget > QTabBar::tab { padding: 3px 2px; }"
+"""Style of the tabs: all of them fit side by side in the least width."""
 TABS = (
     ("Concepts", "_concepts", "ConceptTable", False, "All concepts: search, sort, choose"),
     ("Map", "_scatter", "ConceptScatter", False, "All concepts: how often against how strongly they fire"),
@@ -36,8 +43,13 @@ TABS = (
 )
 """Title, module, class, whether it needs the viewer, tooltip. Modules are imported once something is open."""
 
+PREPARE_MS = 50
+"""Between two tabs that are made beforehand, milliseconds."""
+ON_PICTURE = ("Ask", "Gallery", "Export")
+"""Titles of the panels that are told which picture is looked at."""
 
-class CytosaeWidget(QWidget):
+
+class CytosaeWidget(Listening, QWidget):
     """The dock of the plugin.
 
     Parameters
@@ -59,22 +71,27 @@ class CytosaeWidget(QWidget):
         self.panels: dict[str, Any] = {}
         self.tabs = QTabWidget()
         self.tabs.setUsesScrollButtons(True)
-        self.tabs.addTab(scrollable(self.start_page), "Start")
+        self.tabs.setStyleSheet(COMPACT)
+        self.tabs.setTabToolTip(
+            self.tabs.addTab(scrollable(self.start_page), "Start"), "What is opened, or learnt from"
+        )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.look)
         layout.addWidget(QLabel(f"<small>{RESEARCH}</small>"))
         self.start_page.opened.connect(self._opened)
+        self.start_page.jobs.busy_changed.connect(self._prepare)
+        self._making = self._make_tabs()
+        self.destroyed.connect(look_again)
         for follower in (self.heat, self.hover):
             self.load.picture_read.connect(follower.show_on)
-        self._to_load: list[Path] = []
+        self.listen(self.session.scene_changed, self._scene_changed)
 
     def open(self, atlas: str | Path | None, images: Sequence[str | Path] = ()) -> None:
         """Open an atlas or a run, then read the last of some images; they are added to the viewer at once."""
         for image in images:
             self.viewer.open(str(image))
-        self._to_load = [Path(image) for image in images]
         if atlas is not None:
             self.start_page.open(atlas)
 
@@ -88,26 +105,54 @@ class CytosaeWidget(QWidget):
             self.tabs.setCurrentIndex(0)
         elif self.session.explorer is not None and self.load.layer is not None:
             QTimer.singleShot(0, self.load.analyse)
+        if self.session.no_model:
+            show_problem(f"No picture can be read with this atlas. {self.session.no_model}")
 
     def _add_tabs(self) -> None:
-        if self.tabs.count() > 1:
+        """Show the tabs; those that are not prepared yet are made now."""
+        for _ in self._making:
+            pass
+        if self.tabs.isTabVisible(1):
             return
-        self.tabs.addTab(scrollable(self.load), "Load")
-        for title, module, name, needs_viewer, tip in TABS:
-            panel = getattr(import_module(f"napari_cytosae.{module}"), name)
-            self.panels[title] = panel(self.viewer, self.session) if needs_viewer else panel(self.session)
-            self.tabs.setTabToolTip(self.tabs.addTab(scrollable(self.panels[title]), title), tip)
+        for place in range(1, self.tabs.count()):
+            self.tabs.setTabVisible(place, True)
         for title in ("Gallery", "Patient"):
             self.panels[title].opener.analyse = self._analyse_cell
-        for title in ("Ask", "Gallery", "Export"):
+        for title in ON_PICTURE:
             self.load.picture_read.connect(self.panels[title].show_on)
             if self.load.picture is not None:
                 self.panels[title].show_on(self.load.picture)
-        self.panels["Help"] = HelpPanel()
-        self.tabs.addTab(scrollable(self.panels["Help"]), "Help")
         self.look.show()
         if self.isVisible():
             self._bind_keys()
+
+    def _make_tabs(self) -> Iterator[str]:
+        """Make the tabs one by one, hidden; yields their titles."""
+        yield self._hide_tab(self.load, "Load", "Which picture is read, and how")
+        for title, module, name, needs_viewer, tip in TABS:
+            panel = getattr(import_module(f"napari_cytosae.{module}"), name)
+            self.panels[title] = panel(self.viewer, self.session) if needs_viewer else panel(self.session)
+            yield self._hide_tab(self.panels[title], title, tip)
+        self.panels["Help"] = HelpPanel()
+        yield self._hide_tab(self.panels["Help"], "Help", "Keys, colours, words")
+
+    def _hide_tab(self, panel: QWidget, title: str, tip: str) -> str:
+        place = self.tabs.addTab(scrollable(panel), title)
+        self.tabs.setTabToolTip(place, tip)
+        self.tabs.setTabVisible(place, False)
+        return title
+
+    def _prepare(self, busy: bool = True) -> None:
+        """Make a tab now and then while something is being opened: all of them at once would hold up the window."""
+        if busy and self.start_page.jobs.busy and (not heavy_imported.is_set() or next(self._making, "")):
+            QTimer.singleShot(PREPARE_MS, self._prepare)
+
+    def _scene_changed(self) -> None:
+        """Let go of a picture that is no longer shown, so that its pixels do not stay in memory."""
+        if self.session.scene is None and self.load.picture is not None:
+            self.load.forget()
+            for title in ON_PICTURE:
+                self.panels[title].show_on(None)
 
     def _analyse_cell(self, layer: Any) -> None:
         """Read a cell that was opened from the gallery, as it is."""
@@ -138,9 +183,10 @@ class CytosaeWidget(QWidget):
         """Draw heat maps, and listen to the mouse."""
         super().showEvent(event)
         if event is None or not event.spontaneous():
+            self.load.check_picture()
             self.heat.start()
             self.hover.start()
-            if self.panels:
+            if self.tabs.isTabVisible(1):
                 self._bind_keys()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
@@ -162,7 +208,7 @@ def scrollable(widget: QWidget) -> QScrollArea:
 
 
 def dock(viewer: Any = None) -> CytosaeWidget:
-    """Show the dock of a window, adding it where it is not there yet.
+    """Show the dock of a window, adding it where it is not there yet, by the menu or otherwise.
 
     Parameters
     ----------
@@ -171,11 +217,18 @@ def dock(viewer: Any = None) -> CytosaeWidget:
     """
     import napari
 
-    shown, widget = (viewer or napari.current_viewer()).window.add_plugin_dock_widget("cytosae-toolkit", NAME)
-    shown.show()
-    shown.raise_()
-    found: CytosaeWidget = widget
-    return found
+    viewer = viewer or napari.current_viewer()
+    widget = next((w for w in QApplication.allWidgets() if isinstance(w, CytosaeWidget) and w.viewer is viewer), None)
+    if widget is None:
+        widget = CytosaeWidget(viewer)
+        viewer.window.add_dock_widget(widget, name=MENU_NAME)
+    shown: QWidget | None = widget
+    while shown is not None and not isinstance(shown, QDockWidget):
+        shown = shown.parentWidget()
+    if shown is not None:
+        shown.show()
+        shown.raise_()
+    return widget
 
 
 def show_dock() -> None:

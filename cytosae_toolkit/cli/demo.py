@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -57,7 +58,7 @@ def demo(
     from cytosae_toolkit.demo.tour import Tour, run_tour
 
     if view and not force and (out / "demo.json").is_file():
-        _view(out)
+        _view(out, json=json)
         return
     _check_folder(out, force=force)
     tour = Tour(out, seed=seed, backbone=backbone, backbone_options=parse_pairs(backbone_option, "-B"))
@@ -75,12 +76,16 @@ def demo(
         _view(out)
 
 
-def _view(out: Path) -> None:
-    """Open the demonstration's atlas and its smear."""
+def _view(out: Path, *, json: bool = False) -> None:
+    """Open the demonstration's atlas and its smear; with `json`, say first where they are."""
     from cytosae_toolkit.cli.view import open_viewer
     from cytosae_toolkit.demo.atlas import ATLAS
 
-    open_viewer(out / ATLAS, [out / "field.png"])
+    atlas, field = out / ATLAS, out / "field.png"
+    if json:
+        print_json({"out": out, "atlas": atlas, "field": field})
+    sys.stdout.flush()  # the viewer may stay open for hours
+    open_viewer(atlas, [field])
 
 
 def _check_folder(out: Path, *, force: bool) -> None:

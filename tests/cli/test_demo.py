@@ -64,3 +64,12 @@ def test_view_opens_a_finished_demo_at_once(tmp_path, monkeypatch):
     result = demo("--out", str(tmp_path), "--view")
     assert result.exit_code == 0, result.output
     assert opened == [(tmp_path / "demo.atlas.zarr", [tmp_path / "field.png"])]
+
+
+def test_view_and_json_of_a_finished_demo_say_where_things_are(tmp_path, monkeypatch):
+    monkeypatch.setattr("cytosae_toolkit.cli.view.open_viewer", lambda source, images: None)
+    (tmp_path / "demo.json").write_text("{}")
+    result = demo("--out", str(tmp_path), "--view", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert (found["atlas"], found["field"]) == (str(tmp_path / "demo.atlas.zarr"), str(tmp_path / "field.png"))

@@ -37,6 +37,26 @@ def test_heat_map_of_the_picture_with_the_layers_scale(panel, session, cell_scen
     assert np.isclose(pixels["PhysicalSizeY"], 0.25 * heat.cell[0]) and pixels["PhysicalSizeYUnit"] == "µm"
 
 
+def test_both_concepts_of_a_turned_picture(panel, session, cell_scene, tmp_path, qtbot):
+    session.choose(80, 1)
+    panel._viewer.layers[0].rotate = 30
+    panel.save_heat(tmp_path / "h.tif")
+    qtbot.waitUntil(lambda: panel.message.text().startswith("Saved"), timeout=20000)
+    assert "direction stands in the metadata" in panel.message.text()
+    assert np.array_equal(tifffile.imread(tmp_path / "h.tif"), [cell_scene.heat(s).values for s in (90, 80)])
+
+
+def test_it_says_what_would_be_saved(panel, session):
+    session.annotate([90], name="granules")
+    session.choose(80, 1)
+    panel.hide()
+    panel.show()
+    assert panel.about.text() == "Concept: granules (90) and candidate concept 80. Picture: my cell."
+    session.choose(None)
+    session.set_scene(None)
+    assert panel.about.text() == "Concept: candidate concept 80. Picture: none was read."
+
+
 def test_table_montage_and_zarr(panel, tmp_path, qtbot):
     for action, name in ((panel.save_table, "t.csv"), (panel.save_montage, "m.png"), (panel.save_heat, "h.zarr")):
         action(tmp_path / name)

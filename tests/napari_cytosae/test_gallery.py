@@ -3,6 +3,7 @@ import shutil
 import numpy as np
 import pytest
 
+from napari_cytosae._alike import drawn_region
 from napari_cytosae._cells import Scope
 from napari_cytosae._gallery import Gallery
 from napari_cytosae._pixels import picture_of
@@ -17,7 +18,7 @@ def gallery(viewer, session, qtbot):
     qtbot.addWidget(gallery)
     gallery.resize(420, 640)
     gallery.show()
-    qtbot.waitUntil(lambda: gallery.tabs.count() == 4)
+    qtbot.waitUntil(lambda: gallery.scopes.tabs.count() == 4)
     return gallery
 
 
@@ -43,22 +44,22 @@ def test_the_chosen_concept_is_shown(gallery, session, atlas, qtbot):
 def test_kinds_and_tabs(gallery, session, atlas, qtbot):
     latent = common(atlas)
     show(gallery, session, qtbot, latent)
-    assert [gallery.tabs.tabText(i) for i in range(4)] == ["Everywhere", "north", "south", "One patient"]
+    assert [gallery.scopes.tabs.tabText(i) for i in range(4)] == ["Everywhere", "north", "south", "One patient"]
     gallery.kinds.button(3).click()
     qtbot.waitUntil(lambda: all(cell.value == 0 for cell in gallery.grid.cells.cells) and bool(rows(gallery)))
     gallery.kinds.button(0).click()
-    gallery.tabs.setCurrentIndex(2)
+    gallery.scopes.tabs.setCurrentIndex(2)
     south = [reference.row for reference in atlas.references(latent, set="south")]
     qtbot.waitUntil(lambda: rows(gallery) == south)
-    assert gallery.patients.isHidden()
+    assert gallery.scopes.patients.isHidden()
 
 
 def test_one_patient(gallery, session, atlas, qtbot):
     show(gallery, session, qtbot, common(atlas))
-    gallery.only(Scope("patient", "p5"))
+    gallery.scopes.only(Scope("patient", "p5"))
     qtbot.waitUntil(lambda: {cell.patient for cell in gallery.grid.cells.cells} == {"p5"})
-    assert gallery.patients.isVisible() and gallery.patients.currentText() == "p5"
-    gallery.only(Scope("set", "north"))
+    assert gallery.scopes.patients.isVisible() and gallery.scopes.patients.currentText() == "p5"
+    gallery.scopes.only(Scope("set", "north"))
     qtbot.waitUntil(lambda: {cell.set for cell in gallery.grid.cells.cells} == {"north"})
 
 
@@ -92,9 +93,9 @@ def test_more_like_this_region(gallery, session, cell_scene, qtbot):
     session.pinned = cell_scene.locate(30, 25)
     assert gallery.alike.isEnabled()
     gallery.alike.click()
-    qtbot.waitUntil(lambda: bool(gallery.alike_grid.cells.cells))
-    assert "most alike first" in gallery.alike_title.text()
-    gallery.close_alike()
+    qtbot.waitUntil(lambda: bool(gallery.alike_row.grid.cells.cells))
+    assert "most alike first" in gallery.alike_row.title.text()
+    gallery.alike_row.forget()
     assert gallery.alike_row.isHidden()
 
 
@@ -105,12 +106,14 @@ def test_more_like_a_drawn_region(gallery, session, viewer, scene, picture, qtbo
     session.set_scene(scene)
     region = draw_region(viewer, "A", "rectangle", shown)
     region.add_rectangles(np.array([[40, 80], [40, 120], [80, 120], [80, 80]]))
-    part, mask = gallery._drawn(scene)
+    part, mask = drawn_region(viewer, shown, scene)
     x0, y0, x1, y1 = BOXES[1]
     assert part is scene.parts[1] and mask.shape == (y1 - y0, x1 - x0)
     assert abs(int(mask.sum()) - 40 * 40) <= 160
     gallery.alike.click()
-    qtbot.waitUntil(lambda: "like region A" in gallery.alike_title.text() and bool(gallery.alike_grid.cells.cells))
+    qtbot.waitUntil(
+        lambda: "like region A" in gallery.alike_row.title.text() and bool(gallery.alike_row.grid.cells.cells)
+    )
 
 
 def test_moved_images_are_located(gallery, session, atlas, cells_csv, tmp_path, qtbot):

@@ -89,10 +89,24 @@ def test_threshold_moves_within_the_scale(viewer, session):
 
 def test_found_everywhere(viewer, session):
     bind_keys(viewer, session)
-    press(viewer, "Y")
+    press(viewer, "Q")
     assert not session.hide_everywhere
 
 
 def test_no_key_is_given_twice():
     keys = [shortcut.key for shortcut in SHORTCUTS]
     assert len(set(keys)) == len(keys)
+
+
+def test_the_help_shows_the_keys_that_are_bound(viewer, session):
+    panels = {name: (lambda: None) for name in ("name", "gallery", "search", "help")}
+    bind_keys(viewer, session, **panels)
+    assert {str(key) for key in viewer.keymap} == {shortcut.shown for shortcut in SHORTCUTS}
+    assert all(shortcut.key == shortcut.shown for shortcut in SHORTCUTS)
+
+
+def test_no_layer_of_napari_takes_one_of_the_keys():
+    from napari.utils.shortcuts import default_shortcuts
+
+    taken = {str(key) for keys in default_shortcuts.values() for key in keys}
+    assert not taken & {shortcut.key for shortcut in SHORTCUTS}

@@ -12,7 +12,8 @@ from napari.utils.interactions import (
 )
 
 from cytosae_toolkit.explore.scene import Spot
-from napari_cytosae._hover import Hover
+from napari_cytosae._geometry import Frame
+from napari_cytosae._hover import Hover, sides_of
 from napari_cytosae._pixels import picture_of
 
 
@@ -48,11 +49,14 @@ def click(viewer, at, moved=(), **options):
 
 def outlined(hover):
     """Colour → box (y0, x0, y1, x1) in the layer, of what can be seen."""
-    if hover.outlines is None or not hover.outlines.visible:
+    layer = hover.outlines
+    if layer is None or not layer.visible:
         return {}
     return {
-        tuple(np.round(colour[:3], 2)): (*corners.min(axis=0), *corners.max(axis=0))
-        for colour, corners in zip(hover.outlines.edge_color, hover.outlines.data, strict=True)
+        tuple(np.round(colour[:3], 2)): (*upper[0, :-1], left[0, -1], *lower[0, :-1], right[0, -1])
+        for colour, (upper, lower, left, right) in zip(
+            layer.edge_color[::4], layer.data.reshape(2, 4, 2, -1), strict=True
+        )
         if colour[3] > 0
     }
 
@@ -124,6 +128,21 @@ def test_the_outline_follows_the_picture_and_steals_nothing(hover, session, view
     hover.look(world(layer, 42, 8))
     session.set_scene(None)
     assert outlined(hover) == {}
+
+
+def test_the_outline_is_covered_once_and_reaches_its_corners():
+    upper, lower, left, right = sides_of(Frame(step=(2.0, 2.0)), (5, 10, 15, 40), 4.0)
+    assert np.array([upper, lower]).tolist() == [[[19.5, 7.5], [0, 24]], [[79.5, 7.5], [0, 24]]]
+    assert np.array([left, right]).tolist() == [[[21.5, 9.5], [56, 0]], [[21.5, 29.5], [56, 0]]]
+
+
+def test_moving_the_outline_tells_the_viewer_of_nothing_but_the_drawing(hover, viewer, layer):
+    hover.look(world(layer, 12, 8))
+    told = []
+    for name in ("data", "thumbnail", "_extent_augmented", "edge_color", "edge_width", "visible", "set_data"):
+        getattr(hover.outlines.events, name).connect(lambda event: told.append(event.type))
+    hover.look(world(layer, 25, 8))
+    assert told == ["set_data"]
 
 
 def test_another_slice_has_no_patches(qapp, viewer, session, explorer, picture):

@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.layers import Image
 
 from cytosae_toolkit.errors import CytosaeError
 from napari_cytosae import _load
@@ -39,6 +40,20 @@ def test_the_active_image_is_chosen(panel, viewer, picture):
     assert panel.layer is viewer.layers["smear"]
     viewer.layers.remove(other)
     assert [panel.image.itemText(i) for i in range(panel.image.count())] == ["smear"]
+
+
+def test_a_layer_that_is_renamed_or_replaced_is_listed(panel, viewer, picture):
+    viewer.layers["smear"].name = "blood"
+    assert panel.image.itemText(0) == "blood"
+    viewer.layers[0] = Image(picture, rgb=True, name="marrow")
+    assert [panel.image.itemText(i) for i in range(panel.image.count())] == ["marrow"]
+
+
+def test_how_to_read_that_was_chosen_stays_when_the_panel_is_shown_again(panel):
+    panel.kind.setCurrentIndex(panel.kind.findData("windows"))
+    panel.hide()
+    panel.show()
+    assert panel.kind.currentData() == "windows"
 
 
 def test_one_cell_is_read_and_given_to_the_session(qtbot, panel, session, picture):

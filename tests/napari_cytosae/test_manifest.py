@@ -3,8 +3,10 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
+import pytest
 from npe2 import PluginManifest
 from npe2.cli import app
+from qtpy.QtWidgets import QApplication
 from typer.testing import CliRunner
 
 import napari_cytosae
@@ -29,3 +31,19 @@ def test_every_command_exists():
 def test_preferences_have_the_defaults_of_the_program():
     found = PluginManifest.from_file(PATH).contributions.configurations["viewer"].properties
     assert {name: value.default for name, value in found.items()} == DEFAULTS
+
+
+@pytest.mark.gui
+def test_the_menu_and_the_program_share_one_dock(make_napari_viewer, qtbot):
+    from napari_cytosae._widget import CytosaeWidget, dock
+
+    viewer = make_napari_viewer(show=True)
+    menus = {action.text().replace("&", ""): action.menu() for action in viewer.window._qt_window.menuBar().actions()}
+    menus["Plugins"].aboutToShow.emit()
+    action = next(action for action in menus["Plugins"].actions() if "Concepts in blood cells" in action.text())
+    widget = dock(viewer)
+    action.trigger()
+    assert not widget.isVisible()
+    action.trigger()
+    assert widget.isVisible() and dock(viewer) is widget
+    assert len([w for w in QApplication.allWidgets() if isinstance(w, CytosaeWidget) and w.viewer is viewer]) == 1

@@ -30,15 +30,15 @@ def another(atlas, author="B. Other", latent=5):
 
 
 def write(notes, qtbot, name):
-    notes.name.clear()
-    qtbot.keyClicks(notes.name, name)
+    notes.form.name.clear()
+    qtbot.keyClicks(notes.form.name, name)
 
 
 def test_enter_saves_to_disk_at_once(notes, session, atlas, qtbot):
     write(notes, qtbot, "granules")
-    notes.note.setPlainText("red")
-    notes.verdict.setCurrentIndex(notes.verdict.findData("concept"))
-    qtbot.keyClick(notes.name, Qt.Key.Key_Return)
+    notes.form.note.setPlainText("red")
+    notes.form.verdict.setCurrentIndex(notes.form.verdict.findData("concept"))
+    qtbot.keyClick(notes.form.name, Qt.Key.Key_Return)
     said = open_atlas(atlas.path).annotations.current()[5]
     assert (said.name, said.note, said.verdict, said.author) == ("granules", "red", "concept", "A. Author")
     assert notes.message.text() == "Saved." and "granules (5)" in notes.about.text()
@@ -47,16 +47,16 @@ def test_enter_saves_to_disk_at_once(notes, session, atlas, qtbot):
 
 def test_ctrl_s_saves_from_the_note(notes, atlas, qtbot):
     write(notes, qtbot, "granules")
-    notes.note.setFocus()
+    notes.form.note.setFocus()
     notes.activateWindow()
     qtbot.waitActive(notes)
-    qtbot.keyClick(notes.note, Qt.Key.Key_S, Qt.KeyboardModifier.ControlModifier)
+    qtbot.keyClick(notes.form.note, Qt.Key.Key_S, Qt.KeyboardModifier.ControlModifier)
     assert open_atlas(atlas.path).annotations.current()[5].name == "granules"
 
 
 def test_earlier_names_are_offered(notes, session, qtbot):
     session.annotate([7], name="Auer rods")
-    completer = notes.name.completer()
+    completer = notes.form.name.completer()
     completer.setCompletionPrefix("auer")
     assert completer.currentCompletion() == "Auer rods"
 
@@ -66,9 +66,9 @@ def test_undo_takes_the_last_change_back(notes, session, qtbot):
         write(notes, qtbot, name)
         notes.save()
     notes.undo()
-    assert notes.name.text() == "one" and session.names() == {5: "one"}
+    assert notes.form.name.text() == "one" and session.names() == {5: "one"}
     notes.undo()
-    assert notes.name.text() == "" and session.names() == {}
+    assert notes.form.name.text() == "" and session.names() == {}
     notes.undo()
     assert "no change to take back" in notes.message.text()
 
@@ -89,11 +89,11 @@ def test_two_viewers_see_each_others_names(notes, session, atlas, qtbot):
     write(notes, qtbot, "mine")
     notes.save()
     other.look_for_changes()
-    assert other.name.text() == "mine"
+    assert other.form.name.text() == "mine"
     write(other, qtbot, "theirs")
     other.save()
     notes.look_for_changes()
-    assert notes.name.text() == "theirs"
+    assert notes.form.name.text() == "theirs"
     assert [notes.history.topLevelItem(i).text(1) for i in range(2)] == ["B. Other", "A. Author"]
 
 
@@ -103,7 +103,7 @@ def test_both_naming_at_once_loses_nothing(notes, session, atlas, qtbot):
     write(other, qtbot, "theirs")
     other.save()
     notes.look_for_changes()
-    assert notes.name.text() == "mine"
+    assert notes.form.name.text() == "mine"
     assert "B. Other wrote “theirs”" in notes.message.text()
     notes.save()
     assert [entry.name for entry in open_atlas(atlas.path).annotations.history(5)] == ["theirs", "mine"]
@@ -118,11 +118,11 @@ def test_the_timer_looks_only_while_shown(notes):
 def test_what_is_typed_survives_another_latent_and_a_crash(notes, session, atlas, qtbot):
     write(notes, qtbot, "unfinished")
     session.choose(6)
-    assert notes.name.text() == ""
+    assert notes.form.name.text() == ""
     session.choose(5)
-    assert notes.name.text() == "unfinished" and "not saved yet" in notes.message.text()
+    assert notes.form.name.text() == "unfinished" and "not saved yet" in notes.message.text()
     again = panel_of(another(atlas), qtbot)
-    assert again.name.text() == "unfinished"
+    assert again.form.name.text() == "unfinished"
     assert open_atlas(atlas.path).annotations.current() == {}
     notes.save()
     assert Drafts(atlas).get(5) is None
@@ -138,7 +138,7 @@ def test_several_at_once_keep_what_is_left_empty(notes, session, atlas, qtbot):
     session.annotate([8], name="old name", note="old note")
     notes.set_latents([5, 8])
     assert "2 concepts at once" in notes.about.text()
-    notes.verdict.setCurrentIndex(notes.verdict.findData("artefact"))
+    notes.form.verdict.setCurrentIndex(notes.form.verdict.findData("artefact"))
     notes.save()
     current = atlas.annotations.current()
     assert [current[i].verdict for i in (5, 8)] == ["artefact"] * 2
@@ -148,7 +148,7 @@ def test_several_at_once_keep_what_is_left_empty(notes, session, atlas, qtbot):
 
 
 def test_a_note_alone_is_one_sentence(notes, qtbot):
-    notes.note.setPlainText("only a note")
+    notes.form.note.setPlainText("only a note")
     notes.save()
     assert "needs a name or a verdict" in notes.message.text()
 
@@ -161,10 +161,10 @@ def test_read_only_atlas(session, atlas, tmp_path, qtbot):
     packed.set_source(None, open_atlas(tmp_path / "a.zip"))
     packed.choose(5)
     notes = panel_of(packed, qtbot)
-    assert not any(widget.isEnabled() for widget in (notes.name, notes.note, notes.save_button, notes.undo_button))
+    assert not any(widget.isEnabled() for widget in (notes.form, notes.save_button, notes.undo_button))
     assert "reading only" in notes.message.text()
 
 
 def test_nothing_open(qtbot):
     notes = panel_of(Session(), qtbot)
-    assert not notes.name.isEnabled() and "Open an atlas" in notes.message.text()
+    assert not notes.form.name.isEnabled() and "Open an atlas" in notes.message.text()

@@ -28,3 +28,16 @@ def test_a_second_question_replaces_the_first(question):
     question.ask("Two?", "Yes", lambda: answers.append(2), otherwise=lambda: answers.append(-2))
     question.no.click()
     assert answers == [-2]
+
+
+def test_further_answers_belong_to_one_question(question):
+    answers = []
+    question.ask(
+        "One?", "Yes", lambda: answers.append(1), more=[("Other …", "Something else", lambda: answers.append(2))]
+    )
+    other = question.more.itemAt(0).widget()
+    assert (other.text(), other.toolTip()) == ("Other …", "Something else")
+    other.click()
+    assert answers == [2] and question.isHidden()
+    question.ask("Two?", "Yes", lambda: answers.append(3))
+    assert question.more.count() == 0

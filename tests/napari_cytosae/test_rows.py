@@ -1,116 +1,44 @@
-"""Lists of concepts."""
+"""What lists of concepts hold."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QColor
 
 from napari_cytosae import _rows
 from napari_cytosae._facts import facts_of
-from napari_cytosae._overlay import ACCENTS
-from napari_cytosae._rows import BAR, SLOTS, ConceptList, activation_column
+from napari_cytosae._rows import BAR, ConceptRows, activation_column
 
-VALUE = activation_column()
-COLUMNS = (_rows.CONCEPT, VALUE, _rows.FREQUENCY, _rows.PURITY)
+COLUMNS = (_rows.CONCEPT, activation_column(), _rows.FREQUENCY, _rows.PURITY)
 
 
 @pytest.fixture
-def shown(qtbot, session):
-    """A list of three concepts on the screen."""
-    listed = ConceptList(session, COLUMNS, empty="Nothing.")
-    qtbot.addWidget(listed)
-    listed.resize(400, 200)
-    listed.show()
-    listed.show_rows([50, 7, 90], [2.0, 1.0, 0.5])
-    return listed
+def rows(session):
+    rows = ConceptRows(session, COLUMNS)
+    rows.show([50, 7, 90], [2.0, 1.0, 0.5])
+    return rows
 
 
-def click(qtbot, listed, row, modifier=Qt.KeyboardModifier.NoModifier):
-    place = listed.visualRect(listed.rows.index(row, 0)).center()
-    # The view asks the application for modifiers, which only a real key press sets.
-    _rows.QApplication.keyboardModifiers, before = (lambda: modifier), _rows.QApplication.keyboardModifiers
-    qtbot.mouseClick(listed.viewport(), Qt.MouseButton.LeftButton, modifier, place)
-    _rows.QApplication.keyboardModifiers = before
+def texts(rows, column=0):
+    return [rows.index(row, column).data() for row in range(rows.rowCount())]
 
 
-def texts(listed, column=0):
-    return [listed.rows.index(row, column).data() for row in range(listed.rows.rowCount())]
-
-
-def test_rows_say_what_is_known(shown, session):
+def test_rows_say_what_is_known(rows, session):
     facts = facts_of(session)
-    assert texts(shown) == ["candidate concept 50", "candidate concept 7", "candidate concept 90"]
-    assert texts(shown, 1) == ["2", "1", "0.5"]
-    assert texts(shown, 2) == [_rows.percent(facts.frequency[latent]) for latent in (50, 7, 90)]
-    assert [shown.rows.index(row, 1).data(BAR) for row in range(3)] == [1.0, 0.5, 0.25]
-    assert "frequency" in shown.rows.index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
+    assert texts(rows) == ["candidate concept 50", "candidate concept 7", "candidate concept 90"]
+    assert texts(rows, 1) == ["2", "1", "0.5"]
+    assert texts(rows, 2) == [_rows.percent(facts.frequency[latent]) for latent in (50, 7, 90)]
+    assert [rows.index(row, 1).data(BAR) for row in range(3)] == [1.0, 0.5, 0.25]
+    assert "frequency" in rows.index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
 
 
-def test_a_name_appears_where_it_is_given(shown, session):
+def test_a_name_appears_where_it_is_given(rows, session):
     session.annotate([7], name="azure granules")
-    assert texts(shown)[1] == "azure granules (7)"
-    session.undo_annotation()
-    assert texts(shown)[1] == "candidate concept 7"
+    rows.rename()
+    assert texts(rows)[1] == "azure granules (7)"
 
 
-def test_a_click_chooses_and_a_modified_one_chooses_the_second(qtbot, shown, session):
-    click(qtbot, shown, 1)
-    assert (session.latent(0), session.latent(1)) == (7, None)
-    click(qtbot, shown, 2, Qt.KeyboardModifier.ShiftModifier)
-    assert (session.latent(0), session.latent(1)) == (7, 90)
-    assert shown.currentIndex().row() == 1, "the first one stays selected"
-    assert [shown.rows.index(row, 0).data(SLOTS) for row in range(3)] == [[], [0], [1]]
-
-
-def test_keys_choose(qtbot, shown, session):
-    session.choose(50)
-    qtbot.keyClick(shown, Qt.Key.Key_Down)
-    assert session.latent(0) == 7
-
-
-def test_new_rows_choose_nothing(shown, session):
-    session.choose(7)
-    shown.show_rows([1, 2, 7], [1, 1, 1])
-    assert session.latent(0) == 7
-    assert shown.currentIndex().row() == 2
-    shown.show_rows([1, 2], [1, 1])
-    assert session.latent(0) == 7
-    assert not shown.selectedIndexes()
-
-
-def test_another_atlas_empties_it(shown, session):
+def test_rows_of_another_atlas_are_known_for_it(rows, session):
+    assert rows.current and rows.row_of(7) == 1 and rows.row_of(8) is None
     session.set_source(session.explorer, None)
-    assert shown.rows.rowCount() == 0
-
-
-def test_hidden_it_hears_nothing_and_catches_up(shown, session):
-    shown.hide()
-    session.annotate([7], name="late")
-    assert texts(shown)[1] == "candidate concept 7"
-    shown.show()
-    assert texts(shown)[1] == "late (7)"
-    assert shown.rows.rowCount() == 3, "the rows stay"
-
-
-@pytest.mark.parametrize(("background", "text"), [("#262930", "#f0f1f2"), ("#ffffff", "#3b3a39")])
-def test_marks_bars_and_badges_are_painted_on_both_themes(shown, session, background, text):
-    facts_of(session).flags["flag_colour"][7] = True
-    shown.setStyleSheet(f"QTableView {{ background-color: {background}; color: {text}; }}")
-    session.choose(7)
-    plain = shown.grab().toImage()
-    session.choose(50, 1)
-    image = shown.grab().toImage()
-    colours = {image.pixelColor(x, y).name() for x in range(40) for y in range(image.height())}
-    assert QColor(ACCENTS[0]).name() in colours
-    assert QColor(ACCENTS[1]).name() in colours
-    assert plain != image
-    facts_of(session).flags["flag_colour"][7] = False
-    shown.viewport().update()
-    assert shown.grab().toImage() != image, "the badge is gone"
-
-
-def test_an_empty_list_says_so(shown):
-    shown.show_rows((), ())
-    assert np.ptp([shown.grab().toImage().pixelColor(x, 100).lightness() for x in range(400)]) > 0
+    assert not rows.current

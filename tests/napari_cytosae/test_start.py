@@ -5,10 +5,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from qtpy.QtWidgets import QLabel, QPushButton
 
 from cytosae_toolkit.errors import CytosaeError
-from napari_cytosae import _kept, _learning, _sample, _sources
+from napari_cytosae import _kept, _learning, _published, _sample, _sources
 from napari_cytosae._session import Session
 from napari_cytosae._sources import MissingWeights, Opened
 from napari_cytosae._start import StartPage
@@ -31,15 +30,7 @@ def idle(qtbot, page):
     qtbot.waitUntil(lambda: not page.jobs.busy, timeout=60_000)
 
 
-def buttons(page) -> list[str]:
-    return [page.recent_list.itemAt(i).widget().text() for i in range(page.recent_list.count())]
-
-
 MISSING = MissingWeights("dinobloom-b", None, 340_000_000, False, "Apache-2.0")
-
-
-def test_it_says_that_it_is_for_research(page):
-    assert any("For research use only" in label.text() for label in page.findChildren(QLabel))
 
 
 def test_an_atlas_is_opened_and_remembered(qtbot, page, empty, atlas_path):
@@ -52,8 +43,8 @@ def test_an_atlas_is_opened_and_remembered(qtbot, page, empty, atlas_path):
     assert empty.explorer is not None
     assert heard == [atlas_path]
     assert _kept.recent() == [atlas_path]
-    page.list_recent()
-    assert buttons(page) == [atlas_path.name]
+    page.recent.refresh()
+    assert page.recent.texts == [f"{atlas_path.name}   in {atlas_path.parent.name}"]
 
 
 def test_what_cannot_be_opened_is_a_sentence(qtbot, page, empty, tmp_path):
@@ -86,10 +77,20 @@ def test_the_sample_adds_its_picture_once(qtbot, page, viewer, monkeypatch, tmp_
     assert [layer.name for layer in viewer.layers] == [_sample.NAME]
 
 
-def test_the_published_model_says_what_to_do_and_imports(qtbot, page, empty, monkeypatch, atlas_path, tmp_path):
+def test_the_published_model_says_what_it_is_and_asks(qtbot, page, empty, monkeypatch, atlas_path, tmp_path):
     page.ask_published()
-    assert "do not offer their trained model" in page.question.text.text()
-    assert (page.question.yes.text(), page.question.no.text()) == ("Checkpoint …", "Statistics …")
+    idle(qtbot, page)
+    said = page.question.text.text()
+    assert "49,152 candidate concepts" in said and "About 302 MB from nefeli.helmholtz-munich.de" in said
+    offered = [page.question.more.itemAt(i).widget().text() for i in range(page.question.more.count())]
+    assert (page.question.yes.text(), offered) == ("Download", ["I have the file …", "Statistics only …"])
+    monkeypatch.setattr(_published, "fetch_published", lambda progress: atlas_path)
+    page.question.yes.click()
+    idle(qtbot, page)
+    assert empty.atlas.path == atlas_path
+
+
+def test_a_published_file_is_imported(qtbot, page, empty, monkeypatch, atlas_path, tmp_path):
     monkeypatch.setattr(_sources, "import_published", lambda path, out, progress: atlas_path)
     page.open_published(tmp_path / "sae.pt")
     idle(qtbot, page)
@@ -111,7 +112,7 @@ def test_learning_is_stopped_remembered_and_resumed(qtbot, page, empty, monkeypa
     idle(qtbot, page)
     assert page.message.text().startswith("Stopped.")
     assert _kept.unfinished()["images"] == str(tmp_path / "cells")
-    assert buttons(page)[0] == "Go on learning from cells"
+    assert page.recent.texts[0] == "Go on learning from cells"
     monkeypatch.setattr(_learning, "learn", lambda lesson, progress, **_: atlas_path)
     page.resume()
     qtbot.waitUntil(lambda: empty.atlas is not None, timeout=60_000)
@@ -154,8 +155,3 @@ def test_files_are_chosen_by_dialogs(page, monkeypatch, tmp_path, kind):
     dialog.getExistingDirectory, dialog.getOpenFileName = lambda *_: "", lambda *_: ("", "")
     getattr(page, f"_choose_{kind}")()
     assert len(chosen) == 1
-
-
-def test_every_button_has_a_tooltip(page):
-    for button in page.buttons.findChildren(QPushButton):
-        assert button.toolTip()

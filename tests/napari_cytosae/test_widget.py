@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 
@@ -8,6 +9,9 @@ from napari.components import ViewerModel
 
 from napari_cytosae._session import Session
 from napari_cytosae._widget import TABS, CytosaeWidget
+
+SETTLED, GROWTH = 5, 30
+"""Rounds of closing and opening after which no more objects may be added, but for so many in fifteen."""
 
 
 @pytest.fixture
@@ -43,6 +47,11 @@ def callbacks(viewer, session):
     }
 
 
+def count_objects():
+    gc.collect()
+    return len(gc.get_objects())
+
+
 def test_only_the_start_page_is_there_before_anything_is_open(widget):
     assert [widget.tabs.tabText(i) for i in range(widget.tabs.count())] == ["Start"]
     assert not widget.panels
@@ -66,20 +75,24 @@ def test_the_chosen_concept_is_laid_over_the_picture(opened):
 
 def test_twenty_times_closed_and_reopened_nothing_is_left_or_doubled(opened, qtbot, picture):
     opened.session.choose(90)
+    opened.session.spot = opened.session.pinned = opened.session.scene.locate(30, 25)
     opened.hide()
     qtbot.wait(1)
     hidden = callbacks(opened.viewer, opened.session)
     opened.show()
     qtbot.wait(1)
     shown = callbacks(opened.viewer, opened.session)
-    for _ in range(20):
+    for i in range(20):
         opened.hide()
         qtbot.wait(1)
         assert callbacks(opened.viewer, opened.session) == hidden
         opened.show()
         qtbot.wait(1)
         assert callbacks(opened.viewer, opened.session) == shown
-    assert hidden["layers"] == 1 and shown["layers"] >= 2
+        if i == SETTLED:
+            objects = count_objects()
+    assert count_objects() - objects < GROWTH
+    assert hidden["layers"] == 1 and shown["layers"] >= 3
     fresh = ViewerModel()
     fresh.add_image(picture, name="smear", rgb=True)
     assert hidden == callbacks(fresh, Session())
