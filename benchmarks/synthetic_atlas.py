@@ -38,19 +38,36 @@ CELLS_PER_IMAGE = 0.8
 PICTURES = 32
 
 
-def write_run(folder: Path, d_sae: int) -> Run:
-    """Write a finished run of DinoBloom-B's sizes with random weights."""
+def write_run(
+    folder: Path, d_sae: int, *, l0: float | None = None, d_model: int = D_MODEL, grid: tuple[int, int] = GRID
+) -> Run:
+    """Write a finished run with random weights, of DinoBloom-B's sizes unless told otherwise.
+
+    Parameters
+    ----------
+    folder : Path
+        Where.
+    d_sae : int
+        Latents.
+    l0 : float, optional
+        Latents active on a token of independent standard normal numbers; without it half of them are.
+    d_model, grid : int, (int, int)
+        Length of a token; patches per axis.
+    """
     folder.mkdir(parents=True)
     part = registry().get("sae", "relu-l1")
-    backbone = {"fingerprint": "0" * 32, "layer": 10, "layers": 12, "grid": list(GRID), "prefix_tokens": PREFIX}
+    backbone = {"fingerprint": "0" * 32, "layer": 10, "layers": 12, "grid": list(grid), "prefix_tokens": PREFIX}
     plugins = {"sae": part.record(part.parse_options({}))}
-    record = {"format": "cytosae-run", "version": 1, "d_model": D_MODEL, "d_sae": d_sae, "config": {}}
+    record = {"format": "cytosae-run", "version": 1, "d_model": d_model, "d_sae": d_sae, "config": {}}
     write_json(folder / "config.json", record | {"plugins": plugins, "backbone": backbone})
-    decoder = torch.randn((d_sae, D_MODEL), generator=torch.Generator().manual_seed(0)) / D_MODEL**0.5
-    weights = {"W_enc": decoder.T.contiguous(), "W_dec": decoder, "b_enc": torch.zeros(d_sae)}
-    save_file(weights | {"b_dec": torch.zeros(D_MODEL)}, folder / "sae.safetensors")
+    decoder = torch.randn((d_sae, d_model), generator=torch.Generator().manual_seed(0))
+    decoder /= decoder.norm(dim=1, keepdim=True)
+    share = 0.5 if l0 is None else l0 / d_sae
+    bias = torch.full((d_sae,), float(torch.special.ndtri(torch.tensor(share, dtype=torch.float64))))
+    weights = {"W_enc": decoder.T.contiguous(), "W_dec": decoder, "b_enc": bias, "b_dec": torch.zeros(d_model)}
+    save_file(weights, folder / "sae.safetensors")
     usual = np.random.default_rng(0).normal(size=(2, 512))
-    fit = ImageFit.of_values(0.3 + 0.05 * usual[0], 1 + 0.1 * usual[1], TokenSpread((0.0,) * D_MODEL, ()))
+    fit = ImageFit.of_values(0.3 + 0.05 * usual[0], 1 + 0.1 * usual[1], TokenSpread((0.0,) * d_model, ()))
     write_json(folder / "evaluation.json", {"image_fit": fit.to_json()})
     return Run(folder)
 
@@ -72,16 +89,21 @@ def image_table(n: int, root: Path) -> ImageTable:
     return ImageTable(frame, root, "synthetic", keys=[f"{value:032x}" for value in key])
 
 
+def part_of(folder: Path, plan: BuildPlan) -> Part:
+    """Return a part without blocks."""
+    more = {"shard": 0, "first_row": 0, "patch_size": [PATCH, PATCH]}
+    return Part.create(folder, plan.identity() | more, plan.images, plan.run)
+
+
 def stream_part(folder: Path, run: Run, images: ImageTable, after_block: Callable[[], None]) -> Part:
-    """Run the pass over the images of a build; `after_block` is called after each block but the last."""
+    """Run the pass over the images of a build; `after_block` is called after each block."""
 
     def stop() -> bool:
         after_block()
         return False
 
     plan = BuildPlan(run, images, shard=(0, 1))
-    more = {"shard": 0, "first_row": 0, "patch_size": [PATCH, PATCH]}
-    part = Part.create(folder, plan.identity() | more, images, run)
+    part = part_of(folder, plan)
     DrawnStream(plan, part, images).run(SILENT, stop)
     part.finish([])
     return part
@@ -124,14 +146,18 @@ class DrawnCodes:
     """Stands for `ImageEncoder`."""
 
     prefix_tokens = PREFIX
+    at_once = 1
 
     def __init__(self, d_sae: int) -> None:
         rng = np.random.default_rng(3)
         weights = np.exp(2 * rng.normal(size=d_sae)) * (rng.random(d_sae) > 0.1)
         self._cumulative = np.cumsum(weights / weights.sum())
 
-    def __call__(self, tokens: NDArray[np.float32], position: int) -> ImageCode:
-        """Draw the code of an image."""
+    def encode(self, tokens: NDArray[np.float32], positions: list[int]) -> list[ImageCode]:
+        """Draw the codes of images."""
+        return [self._draw(position) for position in positions]
+
+    def _draw(self, position: int) -> ImageCode:
         rng = np.random.default_rng(position)
         latent = np.unique(np.searchsorted(self._cumulative, rng.random(ACTIVE) * self._cumulative[-1]))
         lengths = 1 + rng.poisson(3, size=len(latent))
@@ -142,7 +168,8 @@ class DrawnCodes:
         sums = np.add.reduceat(activation.astype(np.float64), start[:-1])
         return ImageCode(
             latent=latent, mean=(sums / (GRID[0] * GRID[1] + PREFIX)).astype(np.float32), max=largest,
-            value=lengths.astype(np.float32), peak=begin.astype(np.int32), start=start, patch=ranges(begin, lengths),
+            value=lengths.astype(np.float32), peak=begin.astype(np.int32), start=start,
+            patch=ranges(begin, lengths).astype(np.int32),
             activation=activation, tokens_active=lengths, n_nonzero=int(start[-1]), fvu=float(rng.normal(0.3, 0.05)),
         )  # fmt: skip
 

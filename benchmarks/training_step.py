@@ -100,8 +100,8 @@ def our_step(problem: Problem, **options: Any) -> Callable[[], None]:
     def step() -> None:
         sae.steps_since_fired[: problem.dead] = LONG_AGO
         sae.before_step()
-        terms = sae.loss(problem.tokens, StepContext(0, generator))
         optimizer.zero_grad(set_to_none=True)
+        terms = sae.loss(problem.tokens, StepContext(0, generator))
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
         sae.after_backward()
         optimizer.step()
@@ -134,7 +134,8 @@ def times(images: int, latents: int, rounds: int) -> dict[str, Any]:
 def peak(which: str, images: int, latents: int, dead_share: float) -> int:
     """Return the peak bytes of a step beyond parameters, gradients and Adam's moments; call it in a fresh process."""
     problem = prepare(images, latents, dead_share=dead_share)
-    STEPS[which](prepare(1, 64, dead_share=dead_share))()  # libraries that load themselves at first use
+    for path in ("sparse", "dense"):
+        our_step(prepare(1, 64, dead_share=dead_share), path=path)()  # libraries that load themselves at first use
     before = status_bytes("VmRSS")
     step = STEPS[which](problem)
     step()

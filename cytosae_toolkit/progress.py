@@ -59,6 +59,30 @@ class Silent:
 SILENT = Silent()
 
 
+class Suffixed:
+    """Shows progress through another, with a text after every description, such as whose share of the work it is.
+
+    Parameters
+    ----------
+    inner : Progress
+        Who shows it.
+    suffix : str
+        The text.
+    """
+
+    def __init__(self, inner: Progress, suffix: str) -> None:
+        self._inner = inner
+        self._suffix = suffix
+
+    def task(self, description: str, total: int, unit: str, done: int = 0) -> AbstractContextManager[Task]:
+        """Open a bar."""
+        return self._inner.task(description + self._suffix, total, unit, done)
+
+    def message(self, text: str) -> None:
+        """Show one line."""
+        self._inner.message(text)
+
+
 class Stopped(KeyboardInterrupt):
     """Long work was asked to stop, at a place where nothing complete is lost."""
 

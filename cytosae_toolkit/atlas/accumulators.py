@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +96,7 @@ class PatchSums:
         self,
         image_set: int,
         latent: NDArray[np.int64],
-        patch: NDArray[np.int64],
+        patch: NDArray[np.integer[Any]],
         activation: NDArray[np.float32],
         tokens_active: NDArray[np.int64],
         active: NDArray[np.int64],
@@ -106,7 +107,7 @@ class PatchSums:
         ----------
         image_set : int
             Its set.
-        latent, patch : int64 array [n]
+        latent, patch : int array [n]
             Latent and patch of each non-zero activation on patches.
         activation : float32 array [n]
             h.
@@ -115,16 +116,12 @@ class PatchSums:
         active : int64 array [n_active]
             The active latents.
         """
-        exact = activation.astype(np.float64)
-        d_sae = self.position_sum.shape[1]
-        flat = self.position_sum.reshape(-1)
-        np.add.at(flat, self._position[patch] * d_sae + latent, np.rint(exact * FIXED).astype(np.int64))
-        scaled = np.square(exact) * HIGH
-        high = np.floor(scaled)
-        np.add.at(self.square_high, latent, high.astype(np.int64))
-        np.add.at(self.square_low, latent, np.rint((scaled - high) * 2.0**LOW_BITS).astype(np.int64))
-        self._carry()
-        self.active_patches[image_set] += np.bincount(latent, minlength=d_sae)
+        from cytosae_toolkit.atlas.kernels import add_patches  # numba takes a while to import, and readers need none
+
+        add_patches(
+            latent, self._position[patch], activation, (FIXED, HIGH, 2.0**LOW_BITS), LOW_BITS,
+            self.position_sum, self.square_high, self.square_low, self.active_patches[image_set],
+        )  # fmt: skip
         self.active_tokens[active] += tokens_active
         self.n_images[image_set] += 1
         self.n_active += len(latent)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from cytosae_toolkit.atlas.reading import Atlas, open_atlas
 from cytosae_toolkit.atlas.record import refuse_mismatch, sae_fingerprint
 from cytosae_toolkit.atlas.sources import PartSource, Source
 from cytosae_toolkit.atlas.streaming import build_part
+from cytosae_toolkit.distributed import ALONE, Ranks
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.files import restore_replaced
 from cytosae_toolkit.progress import SILENT, Progress
@@ -50,6 +51,8 @@ class Work:
         Whom to tell.
     stop : callable
         Asked between blocks; True ends the work, and what is complete is kept.
+    ranks : Ranks
+        The processes that call `build_atlas` with the same arguments, but for the device; each builds a shard.
     """
 
     device: str = "auto"
@@ -58,6 +61,7 @@ class Work:
     token_options: Mapping[str, Any] = field(default_factory=dict)
     progress: Progress = SILENT
     stop: Callable[[], bool] = lambda: False
+    ranks: Ranks = ALONE
 
 
 def build_atlas(
@@ -109,17 +113,37 @@ def build_atlas(
         If `out` exists, another process builds it, the images or the run do not fit, or the disk is full.
     """
     out, work = _checked_out(out), work or Work()
-    with exclusive(out):
-        _make_room(out, resume=resume, force=force)
+    ranks = work.ranks
+    with exclusive(out) if ranks.first else nullcontext():
+        if ranks.first:
+            _make_room(out, resume=resume, force=force)
+        ranks.barrier()
         run = _opened(run)
         plan = BuildPlan(
             run, prepare_images(_table(images), set_name=set_name, workers=work.workers),
-            Rules(top, aggregator, dict(aggregator_options or {})),
+            Rules(top, aggregator, dict(aggregator_options or {})), (ranks.rank, ranks.size),
         )  # fmt: skip
-        part = _stream(plan, building_folder(out), work)
-        _assembly_or_nothing(run, part, work.progress).write(out, replace=force)
-        shutil.rmtree(part.path)
+        folders = part_folders(out, ranks.size)
+        _stream(plan, folders[ranks.rank], work)
+        ranks.barrier()
+        if ranks.first:
+            _finish(run, [Part(folder) for folder in folders], out, work.progress, replace=force)
+        ranks.barrier()
     return open_atlas(out)
+
+
+def _finish(run: Run, parts: Sequence[Part], out: Path, progress: Progress, *, replace: bool) -> None:
+    """Join the parts of a build; images that can make no atlas leave nothing behind to go on with."""
+    _check_parts(parts)
+    with _or_nothing(building_folder(out)):
+        assembly = assembly_of(run, _filled(parts), progress)
+    assembly.write(out, replace=replace)
+    shutil.rmtree(building_folder(out))
+
+
+def _filled(parts: Sequence[Part]) -> Sequence[Part]:
+    """Return the parts that have images; more shards than blocks leave some empty."""
+    return [part for part in parts if len(part.images())] or parts
 
 
 def build_shard(
@@ -167,8 +191,7 @@ def merge_parts(
     with exclusive(out):
         _make_room(out, resume=True, force=force)
         run = _run_of(opened[0].path / "run")
-        filled = [part for part in opened if len(part.images())]  # more shards than blocks leave some empty
-        assembly_of(run, filled or opened, progress).write(out, replace=force)
+        assembly_of(run, _filled(opened), progress).write(out, replace=force)
     return open_atlas(out)
 
 
@@ -212,7 +235,8 @@ def add_images(
         aggregator = atlas.record["aggregator"]
         plan = BuildPlan(run, table, Rules(int(atlas.record["top"]), _qualified(aggregator), aggregator["options"]))
         part = _stream(plan, folder, work)
-        grown = _assembly_or_nothing(run, part, work.progress, before=[AtlasSource(atlas)])
+        with _or_nothing(folder):
+            grown = assembly_of(run, [part], work.progress, before=[AtlasSource(atlas)])
         grown.write(atlas.path, replace=True)
         shutil.rmtree(part.path)
     return open_atlas(atlas.path)
@@ -221,6 +245,12 @@ def add_images(
 def building_folder(out: Path) -> Path:
     """Return where the blocks of an atlas that is being built lie."""
     return out.with_name(f"{out.name}.building")
+
+
+def part_folders(out: Path, n: int) -> list[Path]:
+    """Return where the parts of an atlas lie that `n` processes build together."""
+    folder = building_folder(out)
+    return [folder] if n == 1 else [folder / f"part-{i}-of-{n}" for i in range(n)]
 
 
 @contextmanager
@@ -274,29 +304,33 @@ def _stream(plan: BuildPlan, folder: Path, work: Work) -> Part:
     from cytosae_toolkit.weights import show_downloads
 
     device = resolve_device(work.device)
-    with show_downloads(work.progress):
+    with work.ranks.in_turn(), show_downloads(work.progress):
         backbone = plan.run.backbone(device=device, offline=work.offline)
     options = {"dtype": plan.run.config.get("token_dtype", "float16")} | dict(work.token_options)
     if not options.get("no_store"):
         options["store"] = options.get("store") or plan.run.own_token_store
 
-    def tokens(images: ImageTable) -> TokenView | LiveView:
+    def tokens(images: ImageTable, ranks: Ranks = ALONE) -> TokenView | LiveView:
         return token_source(
             images, backbone, plan.run.layer, demonstration=plan.run.demonstration, workers=work.workers,
-            progress=work.progress, stop=work.stop, **options,
+            progress=work.progress, stop=work.stop, ranks=ranks, **options,
         )  # fmt: skip
 
+    if work.ranks.size > 1 and not options.get("no_store"):
+        tokens(plan.images, work.ranks)  # shared out evenly, and the same store as one process makes
     return build_part(
-        plan, folder, backbone, tokens, device=device, workers=work.workers, progress=work.progress, stop=work.stop
-    )
+        plan, folder, backbone, tokens, device=device, workers=work.workers,
+        progress=work.ranks.own_part(work.progress), stop=work.stop,
+    )  # fmt: skip
 
 
-def _assembly_or_nothing(run: Run, part: Part, progress: Progress, before: Sequence[Source] = ()) -> Assembly:
-    """Return what assembles an atlas; images that can make none leave no part behind to go on with."""
+@contextmanager
+def _or_nothing(folder: Path) -> Iterator[None]:
+    """Remove a folder of parts if no atlas can be made of them."""
     try:
-        return assembly_of(run, [part], progress, before)
+        yield
     except CytosaeError:
-        shutil.rmtree(part.path)
+        shutil.rmtree(folder)
         raise
 
 

@@ -1,4 +1,4 @@
-"""One image through an SAE: what an atlas keeps of its latents.
+"""Images through an SAE: what an atlas keeps of their latents.
 
 For image i with tokens j, and latent s with activation h_ij[s]:
 
@@ -6,26 +6,31 @@ For image i with tokens j, and latent s with activation h_ij[s]:
 * max, peak and heat map look at patches only; the peak is -1 where only a prefix token fires;
 * value is whatever the aggregator makes of the patches (the count of Eq. 2 by default).
 
-Images are encoded one by one, so no number depends on the neighbours of an image.
+No number depends on the neighbours of an image. A few images are encoded by one product, which is faster, only where
+that gives, bit for bit, what encoding each alone gives; this is tried with the first images of every encoder.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import sparse
-from torch import Tensor
 
-from cytosae_toolkit.errors import NotFiniteError, PluginError
+from cytosae_toolkit.atlas import kernels
+from cytosae_toolkit.atlas.latents import DENSE_SHARE, check_weights, decodes_plainly, finite_codes, reconstruct
+from cytosae_toolkit.errors import PluginError
 from cytosae_toolkit.interfaces.aggregator import Aggregator, ImageContext
+from cytosae_toolkit.interfaces.codes import Codes
 from cytosae_toolkit.interfaces.sae import SparseAutoencoder
 from cytosae_toolkit.training.image_fit import TokenSpread
 
-DENSE_SHARE = 0.1
-"""Share of non-zero latents from which decoding by a dense product is faster."""
+TOKENS_AT_ONCE = 1280
+"""Tokens from which a larger product is hardly faster for each of them."""
+MOST_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class ImageCode:
         Patch of the largest activation, row-major, -1 if only a prefix token fires.
     start : int64 array [n_active + 1]
         Where each latent's patches begin in the next two.
-    patch : int64 array [n]
+    patch : int32 array [n]
         Patches on which the latents are active, ascending within a latent.
     activation : float32 array [n]
         h on these patches.
@@ -60,7 +65,7 @@ class ImageCode:
     value: NDArray[np.float32]
     peak: NDArray[np.int32]
     start: NDArray[np.int64]
-    patch: NDArray[np.int64]
+    patch: NDArray[np.int32]
     activation: NDArray[np.float32]
     tokens_active: NDArray[np.int64]
     n_nonzero: int
@@ -84,6 +89,16 @@ class ImageEncoder:
         Where training tokens lie, for the FVU.
     device : str
         Where to encode.
+
+    Attributes
+    ----------
+    at_once : int
+        Images that encoded together, a power of two.
+
+    Raises
+    ------
+    NotFiniteError
+        If a weight is NaN or infinite.
     """
 
     def __init__(
@@ -95,15 +110,22 @@ class ImageEncoder:
         spread: TokenSpread,
         device: str = "cpu",
     ) -> None:
+        check_weights(sae)
         self.sae = sae
         self.aggregator = aggregator
         self.grid = grid
         self.prefix_tokens = prefix_tokens
         self.spread = spread
         self.device = device
-        self._plain_decoder = type(sae).decode is SparseAutoencoder.decode
+        self.at_once = self._most_at_once()
+        self._tried = False
 
-    @torch.no_grad()
+    def _most_at_once(self) -> int:
+        if type(self.sae).encode_sparse is SparseAutoencoder.encode_sparse or not decodes_plainly(self.sae):
+            return 1  # would hold dense latents of all of them
+        n_tokens = self.prefix_tokens + int(np.prod(self.grid))
+        return min(MOST_AT_ONCE, 1 << max(0, (TOKENS_AT_ONCE // n_tokens).bit_length() - 1))
+
     def __call__(self, tokens: NDArray[np.float32], row: int) -> ImageCode:
         """Encode one image.
 
@@ -117,70 +139,59 @@ class ImageEncoder:
         Raises
         ------
         NotFiniteError
-            If a latent is NaN or infinite.
+            If a token or a latent is NaN or infinite.
         """
-        x = torch.from_numpy(tokens).to(self.device)
-        h = self.sae.encode(x)
-        token, latent, activation = _nonzero(h)
-        if not np.isfinite(activation).all():
-            raise NotFiniteError(f"The SAE gives NaN or infinite latents on image {row}.", "Train it again.")
-        fvu = self.spread.fvu(x, self._decode(h, token, latent, activation))
-        return self._summarise(token, latent, activation, h.shape, row, fvu)
+        return self._encode(tokens[None], [row])[0]
 
-    def _decode(
-        self, h: Tensor, token: NDArray[np.int64], latent: NDArray[np.int64], activation: NDArray[np.float32]
-    ) -> Tensor:
-        """Decode; on the non-zeros alone where the variant's decoder is the plain one (the same up to rounding)."""
-        if not self._plain_decoder or h.device.type != "cpu" or len(token) > DENSE_SHARE * h.numel():
-            return self.sae.decode(h)
-        codes = sparse.csr_array((activation, latent, _offsets(token, h.shape[0])), shape=tuple(h.shape))
-        return torch.from_numpy(codes @ self.sae.W_dec.detach().numpy()) + self.sae.b_dec
+    def encode(self, tokens: NDArray[np.float32], rows: list[int]) -> list[ImageCode]:
+        """Encode some images: the same as one after the other, and faster for `at_once` of them.
 
-    def _summarise(
-        self,
-        token: NDArray[np.int64],
-        latent: NDArray[np.int64],
-        activation: NDArray[np.float32],
-        shape: tuple[int, ...],
-        row: int,
-        fvu: float,
-    ) -> ImageCode:
-        n_tokens, d_sae = shape
-        values = self._aggregate(token, latent, activation, n_tokens, d_sae, row)
-        order = np.argsort(latent, kind="stable")
-        latent, patch, activation = latent[order], token[order] - self.prefix_tokens, activation[order]
-        starts = np.flatnonzero(np.diff(latent, prepend=-1))
-        active = latent[starts]
-        on_patches = patch >= 0
-        within = np.where(on_patches, activation, np.float32(0))
-        largest = np.maximum.reduceat(within, starts) if len(starts) else within[:0]
-        return ImageCode(
-            latent=active,
-            mean=(_sums(activation, starts) / n_tokens).astype(np.float32),
-            max=largest,
-            value=values[active],
-            peak=_peaks(within, largest, patch, starts),
-            start=np.append(np.cumsum(on_patches) - on_patches, on_patches.sum())[np.append(starts, len(patch))],
-            patch=patch[on_patches],
-            activation=activation[on_patches],
-            tokens_active=np.diff(np.append(starts, len(patch))),
-            n_nonzero=len(latent),
-            fvu=fvu,
-        )
+        Parameters
+        ----------
+        tokens : float32 array [n, n_tokens, d_model]
+            Of each image.
+        rows : list of int
+            Their rows of the image table.
+        """
+        if len(rows) != self.at_once or self.at_once == 1:
+            return [self(x, row) for x, row in zip(tokens, rows, strict=True)]
+        found = self._encode(tokens, rows)
+        if self._tried:
+            return found
+        self._tried, alone = True, [self(x, row) for x, row in zip(tokens, rows, strict=True)]
+        if not all(_same(a, b) for a, b in zip(found, alone, strict=True)):
+            self.at_once = 1
+        return alone
+
+    @torch.no_grad()
+    def _encode(self, tokens: NDArray[np.float32], rows: list[int]) -> list[ImageCode]:
+        x = torch.from_numpy(tokens).to(self.device).flatten(0, 1)
+        codes = finite_codes(self.sae, x, f"image {rows[0]}" if len(rows) == 1 else f"images {rows[0]} to {rows[-1]}")
+        kept = ImageParts.of(codes, len(rows), self.prefix_tokens)
+        if len(rows) > 1 and kept.n_entries.max() > DENSE_SHARE * codes.n_tokens // len(rows) * codes.d_sae:
+            self.at_once = 1  # so many non-zeros are decoded otherwise, which each image must decide for itself
+            return [self(own, row) for own, row in zip(tokens, rows, strict=True)]
+        x_hat = reconstruct(self.sae, codes)
+        fits = [self.spread.fvu(*pair) for pair in zip(x.chunk(len(rows)), x_hat.chunk(len(rows)), strict=True)]
+        return [self._code(kept.part(i), row, fit) for i, (row, fit) in enumerate(zip(rows, fits, strict=True))]
+
+    def _code(self, part: dict[str, NDArray[Any]], row: int, fvu: float) -> ImageCode:
+        start = np.concatenate([[0], np.cumsum(part.pop("n_patches"))])
+        values = self._aggregate(part["latent"], start, part["patch"], part["activation"], row)
+        n_nonzero = int(part["tokens_active"].sum())
+        return ImageCode(**part, value=values[part["latent"]], start=start, n_nonzero=n_nonzero, fvu=fvu)
 
     def _aggregate(
         self,
-        token: NDArray[np.int64],
         latent: NDArray[np.int64],
+        start: NDArray[np.int64],
+        patch: NDArray[np.int32],
         activation: NDArray[np.float32],
-        n_tokens: int,
-        d_sae: int,
         row: int,
     ) -> NDArray[np.float32]:
-        first = int(np.searchsorted(token, self.prefix_tokens))
-        n_patches = n_tokens - self.prefix_tokens
-        offsets = _offsets(token[first:] - self.prefix_tokens, n_patches)
-        patches = sparse.csr_array((activation[first:], latent[first:], offsets), shape=(n_patches, d_sae))
+        d_sae, n_patches = self.sae.d_sae, int(np.prod(self.grid))
+        offsets = start[np.searchsorted(latent, np.arange(d_sae + 1))]
+        patches = sparse.csc_array((activation, patch, offsets), shape=(n_patches, d_sae)).tocsr()
         context = ImageContext(self.grid, row)
         state = self.aggregator.update(self.aggregator.init(d_sae), patches, context)
         values = np.asarray(self.aggregator.result(state), dtype=np.float32)
@@ -192,35 +203,58 @@ class ImageEncoder:
         return values
 
 
-def _nonzero(h: Tensor) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """Return token, latent and activation of everything that is not 0, token by token."""
-    if h.device.type == "cpu":
-        flat = h.numpy().reshape(-1)
-        index = np.flatnonzero(flat)
-        return index // h.shape[1], index % h.shape[1], flat[index].astype(np.float32)
-    found = torch.nonzero(h, as_tuple=True)
-    values = h[found].float().cpu().numpy()
-    return found[0].cpu().numpy(), found[1].cpu().numpy(), values
+_OF_PAIRS: dict[str, Any] = {
+    "latent": np.int64, "mean": np.float32, "max": np.float32, "peak": np.int32, "tokens_active": np.int64,
+    "n_patches": np.int64,
+}  # fmt: skip
+_OF_CELLS: dict[str, Any] = {"patch": np.int32, "activation": np.float32}
 
 
-def _offsets(sorted_rows: NDArray[np.int64], n_rows: int) -> NDArray[np.int64]:
-    """Return where each row begins among sorted row numbers, int64 [n_rows + 1]."""
-    return np.searchsorted(sorted_rows, np.arange(n_rows + 1)).astype(np.int64)
+@dataclass(frozen=True)
+class ImageParts:
+    """What some images keep of their latents, image after image.
+
+    Parameters
+    ----------
+    n_entries : int64 array [n_images]
+        Non-zeros over all tokens.
+    pairs, cells : int64 array [n_images + 1]
+        Where the active latents, and the non-zeros on patches, of each image begin.
+    of_pairs, of_cells : dict of str to array
+        By name of `ImageCode`; `n_patches` are the patches of each active latent.
+    """
+
+    n_entries: NDArray[np.int64]
+    pairs: NDArray[np.int64]
+    cells: NDArray[np.int64]
+    of_pairs: dict[str, NDArray[Any]]
+    of_cells: dict[str, NDArray[Any]]
+
+    @classmethod
+    def of(cls, codes: Codes, n_images: int, prefix_tokens: int) -> ImageParts:
+        """Sort codes of images of equally many tokens by image."""
+        start, token, value = (array.cpu().numpy() for array in (codes.start, codes.token, codes.value))
+        n_tokens = codes.n_tokens // n_images
+        pairs, cells = np.zeros((2, n_images + 1), dtype=np.int64)
+        n_entries = np.zeros(n_images, dtype=np.int64)
+        kernels.count_images(start, token, n_tokens, prefix_tokens, pairs[1:], n_entries, cells[1:])
+        pairs, cells = pairs.cumsum(), cells.cumsum()
+        of_pairs = {name: np.empty(pairs[-1], dtype) for name, dtype in _OF_PAIRS.items()}
+        of_cells = {name: np.empty(cells[-1], dtype) for name, dtype in _OF_CELLS.items()}
+        kernels.summarise(
+            start, token, value, n_tokens, prefix_tokens, pairs[:-1].copy(), cells[:-1].copy(),
+            *of_pairs.values(), *of_cells.values(),
+        )  # fmt: skip
+        return cls(n_entries, pairs, cells, of_pairs, of_cells)
+
+    def part(self, i: int) -> dict[str, NDArray[Any]]:
+        """Return the arrays of one image."""
+        pairs, cells = slice(*self.pairs[i : i + 2]), slice(*self.cells[i : i + 2])
+        return {name: array[pairs] for name, array in self.of_pairs.items()} | {
+            name: array[cells] for name, array in self.of_cells.items()
+        }
 
 
-def _sums(values: NDArray[np.float32], starts: NDArray[np.int64]) -> NDArray[np.float64]:
-    if not len(starts):
-        return np.zeros(0)
-    sums: NDArray[np.float64] = np.add.reduceat(values.astype(np.float64), starts)
-    return sums
-
-
-def _peaks(
-    within: NDArray[np.float32], largest: NDArray[np.float32], patch: NDArray[np.int64], starts: NDArray[np.int64]
-) -> NDArray[np.int32]:
-    """Return the first patch that reaches the largest activation of each latent, -1 where no patch is active."""
-    peaks = np.full(len(starts), -1, dtype=np.int32)
-    segment = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(patch))))
-    hits = np.flatnonzero((within == largest[segment]) & (within > 0))[::-1]
-    peaks[segment[hits]] = patch[hits]  # backwards, so that the first patch is written last
-    return peaks
+def _same(a: ImageCode, b: ImageCode) -> bool:
+    """Return whether two codes are equal, bit for bit."""
+    return all(np.array_equal(getattr(a, field.name), getattr(b, field.name)) for field in fields(ImageCode))

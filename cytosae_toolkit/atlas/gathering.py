@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from cytosae_toolkit.atlas.accumulators import PatchSums
@@ -16,12 +17,13 @@ from cytosae_toolkit.atlas.pictures import as_seen, encode_picture
 from cytosae_toolkit.atlas.sampling import priority
 from cytosae_toolkit.atlas.tracking import Reservoir, TopTracker
 from cytosae_toolkit.images.morphology import colour_moments, measure_cell
+from cytosae_toolkit.interfaces.codes import stable_order
 
 if TYPE_CHECKING:
     from cytosae_toolkit.images import ImageTable
     from cytosae_toolkit.interfaces.backbone import Backbone
 
-PENDING = 4_000_000
+PENDING = 1_000_000
 """Non-zero activations that wait for the decision which heat maps are kept."""
 
 
@@ -115,35 +117,37 @@ class BlockGatherer:
         self._waiting: list[tuple[int, ImageCode]] = []
         self._n_waiting = 0
 
-    def add(self, row: int, position: int, tokens: NDArray[np.float32], seen: Seen) -> None:
-        """Add an image.
+    def add(self, rows: list[int], positions: list[int], tokens: NDArray[np.float32], seen: list[Seen]) -> None:
+        """Add some images.
 
         Parameters
         ----------
-        row : int
-            Its place in the stream.
-        position : int
-            Its row in the image table.
-        tokens : float32 array [n_tokens, d_model]
+        rows : list of int
+            Their places in the stream.
+        positions : list of int
+            Their rows in the image table.
+        tokens : float32 array [n, n_tokens, d_model]
             All of them.
-        seen : Seen
-            What its pixels say.
+        seen : list of Seen
+            What their pixels say.
         """
-        code = self._encoder(tokens, position)
+        for i, code in enumerate(self._encoder.encode(tokens, positions)):
+            self._add(rows[i], positions[i], tokens[i], code)
+        self._seen += seen
+
+    def _add(self, row: int, position: int, tokens: NDArray[np.float32], code: ImageCode) -> None:
         prefix = self._encoder.prefix_tokens
         self._images.append(
             {
                 "positions": position,
                 "fvu": code.fvu,
                 "l0": code.n_nonzero / len(tokens),
-                "cls": tokens[0] if prefix else np.zeros_like(tokens[0]),
+                "cls": tokens[0].copy() if prefix else np.zeros_like(tokens[0]),  # a view would keep all tokens
                 "mean_patch": tokens[prefix:].mean(axis=0, dtype=np.float64).astype(np.float32),
             }
         )
-        self._seen.append(seen)
-        counts = np.diff(code.start)
         self._sums.update(
-            int(self._codes.sets[row]), np.repeat(code.latent, counts), code.patch, code.activation,
+            int(self._codes.sets[row]), np.repeat(code.latent, np.diff(code.start)), code.patch, code.activation,
             code.tokens_active, code.latent,
         )  # fmt: skip
         self._waiting.append((row, code))
@@ -161,19 +165,18 @@ class BlockGatherer:
         mean = np.concatenate([code.mean for _, code in self._waiting])
         keep = self._trackers.offer(latent, rows, mean, self._codes)
         first = len(self._images) - len(self._waiting)
-        for place, ((_, code), kept) in enumerate(
-            zip(self._waiting, np.split(keep, np.cumsum(sizes)[:-1]), strict=True)
-        ):
-            self._entries.append({"latent": code.latent, "row": np.full(len(code.latent), first + place)} | {
-                name: getattr(code, name) for name in ("mean", "max", "value", "peak")
-            })  # fmt: skip
-            self._heats.append(_kept_heats(code, kept, first + place))
+        parts = np.split(keep, np.cumsum(sizes)[:-1])
+        for place, ((_, code), kept) in enumerate(zip(self._waiting, parts, strict=True), start=first):
+            self._entries.append(_entries(code, place))
+            self._heats.append(_kept_heats(code, kept, place))
         self._waiting, self._n_waiting = [], 0
 
     def finish(self, d_sae: int, d_model: int) -> tuple[Entries, Heats, BlockImages]:
         """Return everything, sorted by latent."""
         self._decide()
-        return _sorted_entries(self._entries, d_sae), _sorted_heats(self._heats, d_sae), self._block_images(d_model)
+        entries = _sorted_entries(self._entries, d_sae)
+        self._entries = []
+        return entries, _sorted_heats(self._heats, d_sae), self._block_images(d_model)
 
     def _block_images(self, d_model: int) -> BlockImages:
         def column(name: str, dtype: Any, shape: tuple[int, ...] = ()) -> NDArray[Any]:
@@ -193,46 +196,67 @@ class BlockGatherer:
         )
 
 
+def _entries(code: ImageCode, row: int) -> dict[str, NDArray[Any]]:
+    own: dict[str, NDArray[Any]] = {
+        "latent": code.latent.astype(np.int32),
+        "row": np.full(len(code.latent), row, np.uint8),
+    }
+    return own | {name: getattr(code, name) for name in ("mean", "max", "value", "peak")}
+
+
 def _kept_heats(code: ImageCode, kept: NDArray[np.bool_], row: int) -> dict[str, NDArray[Any]]:
     lengths = np.diff(code.start)
     cells = np.repeat(kept, lengths)
     return {
-        "latent": code.latent[kept],
-        "row": np.full(int(kept.sum()), row),
-        "length": lengths[kept],
-        "patch": code.patch[cells],
+        "latent": code.latent[kept].astype(np.int32),
+        "row": np.full(int(kept.sum()), row, np.uint8),
+        "length": lengths[kept].astype(np.int32),
+        "patch": code.patch[cells].astype(np.uint16),
         "activation": code.activation[cells],
     }
 
 
 def _joined(parts: list[dict[str, NDArray[Any]]], name: str, dtype: Any) -> NDArray[Any]:
-    return np.concatenate([part[name] for part in parts]).astype(dtype) if parts else np.zeros(0, dtype)
+    return np.concatenate([part[name] for part in parts]).astype(dtype, copy=False) if parts else np.zeros(0, dtype)
 
 
-def _indptr(latent: NDArray[np.int64], d_sae: int) -> NDArray[np.int64]:
+def _indptr(latent: NDArray[np.int32], d_sae: int) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(np.bincount(latent, minlength=d_sae))]).astype(np.int64)
 
 
+def _order(latent: NDArray[np.int32], d_sae: int) -> NDArray[np.int64]:
+    order: NDArray[np.int64] = stable_order(torch.from_numpy(latent), d_sae).numpy()
+    return order
+
+
 def _sorted_entries(parts: list[dict[str, NDArray[Any]]], d_sae: int) -> Entries:
-    latent = _joined(parts, "latent", np.int64)
-    order = np.argsort(latent, kind="stable")
+    latent = _joined(parts, "latent", np.int32)
+    order = _order(latent, d_sae)
     types = {"row": np.uint8, "mean": np.float32, "max": np.float32, "value": np.float32, "peak": np.int32}
     columns = (_joined(parts, name, dtype)[order] for name, dtype in types.items())
     return Entries(_indptr(latent, d_sae), *columns)
 
 
 def _sorted_heats(parts: list[dict[str, NDArray[Any]]], d_sae: int) -> Heats:
-    latent = _joined(parts, "latent", np.int64)
-    lengths = _joined(parts, "length", np.int64)
-    order = np.argsort(latent, kind="stable")
-    cells = ranges((np.cumsum(lengths) - lengths)[order], lengths[order])
-    return Heats(
-        _indptr(latent, d_sae),
-        _joined(parts, "row", np.uint8)[order],
-        np.concatenate([[0], np.cumsum(lengths[order])]).astype(np.int64),
-        _joined(parts, "patch", np.uint16)[cells],
-        _joined(parts, "activation", np.float32)[cells],
-    )
+    from cytosae_toolkit.atlas.kernels import copy_ranges
+
+    lengths = _joined(parts, "length", np.int32)
+    latent = _joined(parts, "latent", np.int32)
+    order, indptr = _order(latent, d_sae), _indptr(latent, d_sae)
+    rows = _joined(parts, "row", np.uint8)[order]
+    begins = np.cumsum(lengths, dtype=np.int64)
+    begins -= lengths
+    begins, offsets = begins[order], np.zeros(len(order) + 1, dtype=np.int64)
+    np.cumsum(lengths[order], out=offsets[1:])
+    del latent, lengths, order  # a block is most of what a build holds in memory
+
+    def cells(name: str, dtype: Any) -> NDArray[Any]:
+        source = _joined(parts, name, dtype)
+        out = np.empty_like(source)
+        copy_ranges(begins, offsets[1:], source, out)
+        return out
+
+    return Heats(indptr, rows, offsets, cells("patch", np.uint16), cells("activation", np.float32))
 
 
 def ranges(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:

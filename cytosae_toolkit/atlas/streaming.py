@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -194,10 +195,17 @@ class Stream:
     def _write(self, number: int, rows: NDArray[np.int64], seen: Iterator[Seen], task: Task) -> None:
         gatherer = BlockGatherer(self.encoder, self.trackers, self.sums, self.codes)
         if len(rows):
-            for row, tokens in zip(rows.tolist(), self.view.read(rows), strict=True):
-                gatherer.add(row, int(self.positions[row]), tokens.astype(np.float32), next(seen))
-                task.advance()
+            self._gather(rows, gatherer, seen, task)
         write_block(self.part.block_path(number), *gatherer.finish(self.d_sae, self.d_model))
+
+    def _gather(self, rows: NDArray[np.int64], gatherer: BlockGatherer, seen: Iterator[Seen], task: Task) -> None:
+        tokens, at_once = self.view.read(rows), self.encoder.at_once
+        for begin in range(0, len(rows), at_once):
+            own = rows[begin : begin + at_once]
+            x = tokens[begin : begin + at_once].astype(np.float32)
+            pictures = list(islice(seen, len(own)))
+            gatherer.add(own.tolist(), self.positions[own].tolist(), x, pictures)
+            task.advance(len(own))
 
 
 def token_spread(run: Run) -> TokenSpread:

@@ -20,6 +20,7 @@ from cytosae_toolkit.cli.common import (
     say,
     warn,
 )
+from cytosae_toolkit.cli.ranks import refuse_two_splits, together
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from cytosae_toolkit.atlas.building import Work
     from cytosae_toolkit.atlas.part import Part
     from cytosae_toolkit.atlas.reading import Atlas
+    from cytosae_toolkit.distributed import Ranks
     from cytosae_toolkit.images import ImageTable
 
 KEPT = (0.01, 0.90)
@@ -89,8 +91,6 @@ def build(
     from cytosae_toolkit.training import load_run
 
     part = None if shard is None else parse_shard(shard)
-    opened = load_run(run)
-    table = _read(images, map, allow_outside, strict)
     options: dict[str, Any] = dict(parse_pairs(aggregator_options, "-A"))
     if threshold is not None:
         options["threshold"] = threshold
@@ -98,12 +98,17 @@ def build(
         "top": top, "aggregator": aggregator, "aggregator_options": options, "set_name": set_name,
         "resume": resume, "force": force,
     }  # fmt: skip
-    with stop_on_signal() as stop:
-        work = _work(device, workers, offline, tokens, no_token_store, strict, quiet, stop)
+    with together(device) as ranks, stop_on_signal(aloud=ranks.first) as stop:
+        refuse_two_splits(ranks, 1 if part is None else part[1])
+        opened = load_run(run)
+        table = _read(images, map, allow_outside, strict)
+        work = _work(ranks.device, workers, offline, tokens, no_token_store, strict, quiet, stop, ranks)
         if part is not None:
             _say_part(build_shard(opened, table, out, part, work=work, **rules), table, json=json)
-        else:
-            _say_built(build_atlas(opened, table, out, work=work, **rules), table, json=json)
+            return
+        built = build_atlas(opened, table, out, work=work, **rules)
+        if ranks.first:
+            _say_built(built, table, json=json)
 
 
 def add(
@@ -167,12 +172,15 @@ def _work(
     strict: bool,
     quiet: bool,
     stop: Callable[[], bool],
+    ranks: Ranks | None = None,
 ) -> Work:
     from cytosae_toolkit.atlas.building import Work
     from cytosae_toolkit.cli.progress import progress_for
+    from cytosae_toolkit.distributed import ALONE
 
     options = {"store": tokens, "no_store": no_token_store, "strict": strict}
-    return Work(device, workers, offline, options, progress_for(quiet), stop)
+    ranks = ranks or ALONE
+    return Work(device, workers, offline, options, progress_for(quiet or not ranks.first), stop, ranks)
 
 
 def _say_part(part: Part, table: ImageTable, *, json: bool) -> None:

@@ -20,6 +20,7 @@ from cytosae_toolkit.cli.common import (
     print_json,
     say,
 )
+from cytosae_toolkit.cli.ranks import refuse_two_splits, together
 from cytosae_toolkit.errors import CytosaeError
 
 if TYPE_CHECKING:
@@ -70,23 +71,30 @@ def tokens(
     part = parse_shard(shard)
     from cytosae_toolkit.cli.progress import progress_for
     from cytosae_toolkit.images.combining import read_image_sets
-    from cytosae_toolkit.tokens import TokenStore, extract
+    from cytosae_toolkit.tokens import TokenStore, extract, extract_together
 
-    computer = _computer(
-        backbone,
-        parse_pairs(backbone_option, "-B"),
-        out,
-        {"layer": layer, "dtype": token_dtype, "precision": precision},
-        device=device,
-        offline=offline,
-        workers=workers,
-    )
-    table = read_image_sets(images, map=parse_pairs(map, "--map"), allow_outside=allow_outside, strict=strict)
-    progress = progress_for(quiet)
-    _announce(computer.identity, len(table), progress)
-    store = TokenStore.open_or_create(out, computer.identity)
-    found = extract(table, computer, store, shard=part, strict=strict, progress=progress)
-    _finish(found, store, part, json=json)
+    with together(device) as ranks:
+        refuse_two_splits(ranks, part[1])
+        with ranks.in_turn():
+            computer = _computer(
+                backbone,
+                parse_pairs(backbone_option, "-B"),
+                out,
+                {"layer": layer, "dtype": token_dtype, "precision": precision},
+                device=ranks.device,
+                offline=offline,
+                workers=workers,
+            )
+        table = read_image_sets(images, map=parse_pairs(map, "--map"), allow_outside=allow_outside, strict=strict)
+        progress = progress_for(quiet or not ranks.first)
+        _announce(computer.identity, len(table), progress)
+        store = TokenStore.open_or_create(out, computer.identity)
+        if ranks.size > 1:
+            found = extract_together(table, computer, store, ranks, strict=strict, progress=progress)
+        else:
+            found = extract(table, computer, store, shard=part, strict=strict, progress=progress)
+        if ranks.first:
+            _finish(found, store, part, json=json)
 
 
 def parse_shard(text: str) -> tuple[int, int]:

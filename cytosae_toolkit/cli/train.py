@@ -26,8 +26,10 @@ from cytosae_toolkit.cli.common import (
     print_json,
     say,
 )
+from cytosae_toolkit.cli.ranks import together
 
 if TYPE_CHECKING:
+    from cytosae_toolkit.distributed import Ranks
     from cytosae_toolkit.training import Run
     from cytosae_toolkit.training.preparing import Prepared
 
@@ -143,18 +145,24 @@ def train(
     }  # fmt: skip
     from cytosae_toolkit.training.session import check_output
 
-    check_output(out, resume=resume, force=force)
-    prepared = _prepare(given, preset, config, resume=resume, quiet=quiet)
-    _announce(prepared, quiet=quiet or json)
-    prepared.plan.check()
-    if dry_run:
-        _dry_run(prepared, json=json)
-        return
-    run = _run(prepared, resume=resume, force=force, quiet=quiet)
-    _finish(run, json=json)
+    with together(device) as ranks:
+        if ranks.first:
+            check_output(out, resume=resume, force=force)
+        if ranks.size > 1:
+            given["device"] = ranks.device
+        silent = quiet or not ranks.first
+        prepared = _prepare(given, preset, config, ranks, resume=resume, quiet=silent)
+        _announce(prepared, ranks, quiet=silent or json)
+        prepared.plan.check()
+        if not dry_run:
+            run = _run(prepared, ranks, resume=resume, force=force, quiet=silent)
+        if ranks.first:
+            _dry_run(prepared, json=json) if dry_run else _finish(run, json=json)
 
 
-def _prepare(given: dict[str, Any], preset: str | None, file: Path | None, *, resume: bool, quiet: bool) -> Prepared:
+def _prepare(
+    given: dict[str, Any], preset: str | None, file: Path | None, ranks: Ranks, *, resume: bool, quiet: bool
+) -> Prepared:
     from cytosae_toolkit.cli.progress import progress_for
     from cytosae_toolkit.training.config import merge
     from cytosae_toolkit.training.preparing import prepare
@@ -163,10 +171,10 @@ def _prepare(given: dict[str, Any], preset: str | None, file: Path | None, *, re
     config, origins = merge(given, preset=preset, file=file)
     if resume:
         config = check_resumable(config)
-    return prepare(config, origins, progress=progress_for(quiet))
+    return prepare(config, origins, progress=progress_for(quiet), ranks=ranks)
 
 
-def _announce(prepared: Prepared, *, quiet: bool) -> None:
+def _announce(prepared: Prepared, ranks: Ranks, *, quiet: bool) -> None:
     if quiet:
         return
     spec = prepared.backbone_choice.part.spec
@@ -176,6 +184,8 @@ def _announce(prepared: Prepared, *, quiet: bool) -> None:
     note(f"SAE       {prepared.sae_choice.part.spec.name} {_options(prepared)}")
     for line in prepared.plan.lines():
         note(line)
+    if ranks.size > 1:
+        note(f"Processes {ranks.size}, each with its share of every batch")
     _list_skipped(prepared.skipped)
 
 
@@ -201,14 +211,16 @@ def _dry_run(prepared: Prepared, *, json: bool) -> None:
         say("Dry run: nothing was written.")
 
 
-def _run(prepared: Prepared, *, resume: bool, force: bool, quiet: bool) -> Run:
+def _run(prepared: Prepared, ranks: Ranks, *, resume: bool, force: bool, quiet: bool) -> Run:
     from cytosae_toolkit.cli.progress import progress_for
     from cytosae_toolkit.training.session import run_prepared
     from cytosae_toolkit.training.trainer import Interrupted
 
-    with stop_on_signal() as stop:
+    with stop_on_signal(aloud=ranks.first) as stop:
         try:
-            return run_prepared(prepared, resume=resume, force=force, progress=progress_for(quiet), stop=stop)
+            return run_prepared(
+                prepared, resume=resume, force=force, progress=progress_for(quiet), stop=stop, ranks=ranks
+            )
         except Interrupted as interruption:
             out = prepared.config.out
             raise KeyboardInterrupt(
@@ -218,15 +230,22 @@ def _run(prepared: Prepared, *, resume: bool, force: bool, quiet: bool) -> Run:
 
 
 @contextmanager
-def stop_on_signal() -> Iterator[Callable[[], bool]]:
-    """Yield a function that says whether SIGINT or SIGTERM came; a second SIGINT stops at once."""
+def stop_on_signal(*, aloud: bool = True) -> Iterator[Callable[[], bool]]:
+    """Yield a function that says whether SIGINT or SIGTERM came; a second SIGINT stops at once.
+
+    Parameters
+    ----------
+    aloud : bool
+        Whether to tell the user; where several processes work together, one does.
+    """
     asked = threading.Event()
 
     def ask(number: int, frame: object) -> None:
         if asked.is_set() and number == signal.SIGINT:
             raise KeyboardInterrupt("Interrupted at once; the last checkpoint is kept. Go on with --resume.")
         asked.set()
-        os.write(2, b"\nStopping where nothing is lost; once more to stop at once.\n")
+        if aloud:
+            os.write(2, b"\nStopping where nothing is lost; once more to stop at once.\n")
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cytosae_toolkit.errors import NotFiniteError
-
 if TYPE_CHECKING:
-    from torch import Tensor
+    from cytosae_toolkit.interfaces.codes import Codes
 
 
 @dataclass(frozen=True)
@@ -40,19 +38,11 @@ class ImageCodes:
     grid: tuple[int, int]
 
     @classmethod
-    def of(cls, h: Tensor, prefix_tokens: int, grid: tuple[int, int], name: str) -> ImageCodes:
-        """Keep what is not 0 of the latents of an image, float32 [n_tokens, d_sae].
-
-        Raises
-        ------
-        NotFiniteError
-            If a latent is NaN or infinite.
-        """
-        token, latent, values = _nonzero(h)
-        if not np.isfinite(values).all():
-            raise NotFiniteError(f"The SAE gives NaN or infinite latents on {name}.", "Train it again.")
-        offsets = np.searchsorted(token, np.arange(h.shape[0] + 1))
-        return cls(sparse.csr_array((values, latent, offsets), shape=tuple(h.shape)), prefix_tokens, grid)
+    def of(cls, codes: Codes, prefix_tokens: int, grid: tuple[int, int]) -> ImageCodes:
+        """Keep the non-zero latents of an image."""
+        start, token, value = (array.cpu().numpy() for array in (codes.start, codes.token, codes.value))
+        columns = sparse.csc_array((value, token, start), shape=(codes.n_tokens, codes.d_sae))
+        return cls(columns.tocsr(), prefix_tokens, grid)
 
     @cached_property
     def patches(self) -> sparse.csr_array:
@@ -149,16 +139,3 @@ class ImageCodes:
         hits = np.flatnonzero((within == largest[segment]) & (within > 0))[::-1]
         peaks[segment[hits]] = self.columns.indices[hits] - self.prefix_tokens  # backwards: the first is written last
         return peaks
-
-
-def _nonzero(h: Tensor) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """Return token, latent and activation of everything that is not 0, token by token."""
-    import torch
-
-    if h.device.type != "cpu":
-        found = torch.nonzero(h, as_tuple=True)
-        values: NDArray[Any] = h[found].float().cpu().numpy()
-        return found[0].cpu().numpy(), found[1].cpu().numpy(), values
-    flat = h.numpy().reshape(-1)
-    index = np.flatnonzero(flat)
-    return index // h.shape[1], index % h.shape[1], flat[index].astype(np.float32)

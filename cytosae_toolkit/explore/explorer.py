@@ -19,6 +19,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from cytosae_toolkit.atlas.latents import check_weights, finite_codes, reconstruct
 from cytosae_toolkit.devices import resolve_device, resolve_precision
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.explore.codes import ImageCodes
@@ -124,7 +125,9 @@ class Explorer:
     @cached_property
     def sae(self) -> SparseAutoencoder:
         """The SAE, on the device."""
-        return self.run.sae.to(self.device)
+        sae = self.run.sae.to(self.device)
+        check_weights(sae)
+        return sae
 
     @cached_property
     def backbone(self) -> Backbone:
@@ -204,11 +207,11 @@ class Explorer:
     def _loaded(self, image: NDArray[np.uint8], name: str, key: str | None, tokens: NDArray[Any]) -> LoadedImage:
         with self._lock, torch.no_grad():
             x = torch.from_numpy(tokens.astype(np.float32)).to(self.device)
-            h = self.sae.encode(x)
+            found = finite_codes(self.sae, x, name)
             prefix, grid = self.backbone.prefix_tokens, cast("tuple[int, int]", tuple(self.backbone.grid))
-            codes = ImageCodes.of(h, prefix, grid, name)
+            codes = ImageCodes.of(found, prefix, grid)
             usual = self.image_fit
-            fvu = float("nan") if usual is None else usual.spread.fvu(x, self.sae.decode(h))
+            fvu = float("nan") if usual is None else usual.spread.fvu(x, reconstruct(self.sae, found))
         boxes = self.backbone.patch_boxes(image.shape)
         unlike = None if usual is None else usual.judge(fvu, codes.l0)
         return LoadedImage(name, image, tokens, codes, boxes, key, fvu, codes.l0, unlike)

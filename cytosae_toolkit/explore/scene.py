@@ -21,7 +21,7 @@ from cytosae_toolkit.explore.regions import rank_region
 from cytosae_toolkit.explore.windows import Blend, FieldPixels
 from cytosae_toolkit.images.decode import UnreadableImage
 from cytosae_toolkit.images.windows import window_grid
-from cytosae_toolkit.progress import SILENT, Progress
+from cytosae_toolkit.progress import SILENT, Progress, Task
 
 if TYPE_CHECKING:
     from cytosae_toolkit.explore.explorer import Explorer
@@ -413,7 +413,7 @@ def analyse(
     name : str
         For messages.
     progress : Progress
-        Told after every part; may end the work by raising.
+        Told of every piece in which cells are looked for and of every part; may end the work by raising.
 
     Returns
     -------
@@ -434,15 +434,15 @@ def analyse(
     elif kind == "boxes":
         places = clip_boxes(boxes, (height, width))
     elif kind == "windows":
-        places = window_grid(field.shape, min(window or usual_side(explorer, field), height, width))
+        side = min(window or usual_side(explorer, field), height, width)
+        _refuse_many(len(window_grid((height, side), side)) * len(window_grid((side, width), side)))
+        places = window_grid((height, width), side)
     else:
-        scale = red_cells(cast("Field", field), red_cell_diameter, pixel_size)
-        places = _found_boxes(explorer, field, scale)
-    if len(places) > MOST_PARTS:
-        raise CytosaeError(
-            f"The picture would be read in {len(places):,} parts; {MOST_PARTS:,} are the most.",
-            "Draw boxes where you want to look, or take larger windows.",
-        )
+        with progress.task(f"Looking for cells in {name}", 0, "pieces") as task:
+            watched = cast("Field", _Watched(field, task))
+            scale = red_cells(watched, red_cell_diameter, pixel_size)
+            places = _found_boxes(explorer, watched, scale)
+    _refuse_many(len(places))
     parts = []
     with progress.task(f"Reading {name}", len(places), "parts") as task:
         for place, image in zip(places, load_boxes(explorer, field, places), strict=True):
@@ -453,9 +453,30 @@ def analyse(
     return scene
 
 
-def _found_boxes(explorer: Explorer, field: FieldPixels, scale: RedCellSize) -> list[Box]:
+def _refuse_many(n_parts: int) -> None:
+    if n_parts > MOST_PARTS:
+        raise CytosaeError(
+            f"The picture would be read in {n_parts:,} parts; {MOST_PARTS:,} are the most.",
+            "Draw boxes where you want to look, or take larger windows.",
+        )
+
+
+class _Watched:
+    """A field that tells a task of every piece that is read, so that looking for cells can be stopped between two."""
+
+    def __init__(self, field: FieldPixels, task: Task) -> None:
+        self.shape, self.pixel_size = field.shape, getattr(field, "pixel_size", None)
+        self._field, self._task = field, task
+
+    def read_window(self, x0: int, y0: int, x1: int, y1: int) -> NDArray[np.uint8]:
+        pixels = self._field.read_window(x0, y0, x1, y1)
+        self._task.advance(1)
+        return pixels
+
+
+def _found_boxes(explorer: Explorer, field: Field, scale: RedCellSize) -> list[Box]:
     try:
-        return cell_boxes(explorer, cast("Field", field), scale)
+        return cell_boxes(explorer, field, scale)
     except UnreadableImage:
         raise
     except CytosaeError as error:

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cytosae_toolkit.atlas.latents import finite_codes
 from cytosae_toolkit.errors import CytosaeError
+from cytosae_toolkit.explore.codes import ImageCodes
 from cytosae_toolkit.explore.image import check_latent
 from cytosae_toolkit.progress import SILENT, Progress
 
@@ -146,6 +148,8 @@ def slide(
 ) -> FieldMap:
     """Return the heat maps of latents over a field; memory holds a batch of windows and the maps.
 
+    Windows are encoded as `Explorer.read` encodes images, so all values equal those of the viewer.
+
     Parameters
     ----------
     explorer : Explorer
@@ -155,7 +159,7 @@ def slide(
     windows : sequence of (x0, y0, x1, y1)
         Boxes of pixels, all of one size, that cover the field.
     latents : sequence of int
-        Which; each costs one matrix-vector product a window.
+        Which; their number hardly matters.
     progress : Progress
         Where to report.
 
@@ -169,14 +173,13 @@ def slide(
         raise CytosaeError("There is nothing to slide over the field.", "Give a window that fits, and a latent.")
     height, width = field.shape[:2]
     blend = Blend(len(wanted), (height, width), explorer.backbone.patch_boxes(_shape(windows[0])))
-    chosen = torch.tensor(wanted, device=explorer.device)
-    with progress.task("Sliding over the field", len(windows), "windows") as task:
+    prefix, grid = explorer.backbone.prefix_tokens, cast("tuple[int, int]", tuple(explorer.backbone.grid))
+    with progress.task("Sliding over the field", len(windows), "windows") as task, torch.no_grad():
         for window, tokens in _tokens(explorer, field, windows):
-            x = torch.from_numpy(tokens[explorer.backbone.prefix_tokens :].astype(np.float32)).to(explorer.device)
-            with torch.no_grad():
-                h = explorer.sae.encode_latents(x, chosen).cpu().numpy()
+            x = torch.from_numpy(tokens.astype(np.float32)).to(explorer.device)
+            codes = ImageCodes.of(finite_codes(explorer.sae, x, f"window {window}"), prefix, grid)
             boxes = explorer.backbone.patch_boxes(_shape(window)) + np.tile(window[:2], 2)
-            blend.add(h.T.reshape(len(wanted), *explorer.backbone.grid), boxes)
+            blend.add(np.stack([codes.heatmap(latent) for latent in wanted]), boxes)
             task.advance(1)
     return FieldMap(tuple(wanted), blend.result(), (height, width), len(windows))
 

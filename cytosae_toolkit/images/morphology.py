@@ -135,7 +135,7 @@ def _central_nucleus(pieces: Labels, n: int) -> tuple[Bools, Bools]:
     weight[0] = 0
     anchor = int(weight.argmax())
     radius = np.sqrt(area[anchor] / np.pi)
-    gap = ndimage.minimum(ndimage.distance_transform_edt(pieces != anchor), pieces, np.arange(n + 1))
+    gap = ndimage.minimum(_distance(pieces != anchor), pieces, np.arange(n + 1))
     at_border = np.zeros(n + 1, dtype=bool)
     at_border[np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]])] = True
     reach = np.where(at_border, 0.5 * radius, 2.0 * radius)
@@ -170,7 +170,7 @@ def grow_cell(density: Floats, nucleus: Bools, others: Bools, reach: float | Non
     """
     strength = np.maximum(density.max(axis=2), 0)
     radius = float(np.sqrt(nucleus.sum() / np.pi))
-    away = ndimage.distance_transform_edt(~convex_hull_image(nucleus))  # type: ignore[no-untyped-call]
+    away = _distance(~_convex_hull(nucleus))
     pale = np.clip(strength, 0, 0.3 * float(np.median(strength[nucleus])))  # cytoplasm against background
     stained = (strength > threshold_otsu(pale, 64)) | nucleus  # type: ignore[no-untyped-call]
     red = _red_cells(density, stained & ~others, nucleus, away, radius)
@@ -186,6 +186,24 @@ def grow_cell(density: Floats, nucleus: Bools, others: Bools, reach: float | Non
     regions = watershed(land, markers, mask=stained)  # type: ignore[no-untyped-call]
     grown = (regions == _NUCLEUS) & (away < (radius + 2 if reach is None else reach))
     return _one_piece(opened(ndimage.binary_fill_holes(grown | nucleus), 0.3 * radius), nucleus)
+
+
+def _distance(mask: Bools) -> npt.NDArray[np.float64]:
+    """Return the distance of each pixel of a mask to the nearest one outside."""
+    if mask.all():
+        return np.asarray(ndimage.distance_transform_edt(mask))
+    from cytosae_toolkit.images.distances import distance_inside
+
+    return distance_inside(mask)
+
+
+def _convex_hull(mask: Bools) -> Bools:
+    """Return the convex hull of a mask that is not empty; only its surroundings are looked at."""
+    sides = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    box = tuple(slice(found[0], found[-1] + 1) for found in sides)
+    hull = np.zeros_like(mask)
+    hull[box] = convex_hull_image(mask[box])  # type: ignore[no-untyped-call]
+    return hull
 
 
 def _red_cells(density: Floats, stained: Bools, nucleus: Bools, away: npt.NDArray[np.float64], radius: float) -> Bools:
@@ -208,7 +226,7 @@ def _are_apart(red: Bools, stained: Bools, away: npt.NDArray[np.float64], radius
 
 def _depth(mask: Bools) -> npt.NDArray[np.float64]:
     """Return the smoothed distance to the outside of a mask, which is taken to go on beyond the picture."""
-    inside = ndimage.distance_transform_edt(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1]
+    inside = _distance(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1]
     return np.asarray(ndimage.gaussian_filter(inside, 1.0))
 
 
@@ -220,8 +238,8 @@ def opened(mask: Bools, radius: float) -> Bools:
     """Open a mask [h, w] with a disk of `radius` pixels (1 at least); it goes on beyond the picture."""
     radius = max(1.0, radius)
     pad = int(radius) + 2
-    core = ndimage.distance_transform_edt(np.pad(mask, pad, mode="edge")) > radius
-    back = ndimage.distance_transform_edt(~core) <= radius
+    core = _distance(np.pad(mask, pad, mode="edge")) > radius
+    back = _distance(~core) <= radius
     return np.asarray(back[pad:-pad, pad:-pad] & core.any())
 
 

@@ -53,6 +53,12 @@ class Codes:
         values = latents[token, latent].float()
         return cls(n_tokens, d_sae, starts(latent, d_sae), token.to(torch.int32), values)
 
+    def dense(self) -> Tensor:
+        """Return all latents, float32 [n_tokens, d_sae]."""
+        dense = torch.zeros(self.n_tokens, self.d_sae, device=self.value.device)
+        dense[self.token.long(), self.latent.long()] = self.value
+        return dense
+
     @cached_property
     def latent(self) -> Tensor:
         """Latent of each entry, int32 [nnz]."""

@@ -8,6 +8,10 @@ The trainer knows only this file. One training step is::
     sae.after_backward()
     optimizer.step()
     sae.after_step()
+
+Several processes may share a step: each computes `loss` on its share of the batch, and the trainer averages the
+gradients, weighted by the shares, before `after_backward`. So a loss that is a mean over tokens needs nothing; one that
+divides by something of the whole batch, such as its variance, gets that from `StepContext.ranks`.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from cytosae_toolkit.distributed import ALONE, Ranks
 from cytosae_toolkit.interfaces.codes import Codes
 
 
@@ -31,11 +36,20 @@ class StepContext:
     step : int
         0-based number of the step.
     generator : torch.Generator
-        Source of randomness, seeded from the run's seed and the step: use no other, or resuming is not exact.
+        Source of randomness, seeded from the run's seed, the step and the process: use no other, or resuming is not
+        exact. Processes draw independently.
+    ranks : Ranks
+        The processes that share the step; alone by default. All must call its methods in the same order: decide by
+        `steps_since_fired`, which is the same in all of them, never by tokens.
+    share : float
+        Share of the batch's tokens that `loss` is given here; the shares of all processes add up to 1. The mean of
+        something over the whole batch is ``ranks.mean_(mean over these tokens, share)``.
     """
 
     step: int
     generator: torch.Generator
+    ranks: Ranks = ALONE
+    share: float = 1.0
 
 
 class SparseAutoencoder(nn.Module, ABC):
@@ -63,6 +77,11 @@ class SparseAutoencoder(nn.Module, ABC):
     recommended_lr: float = 4e-4
     """Learning rate used when the user gives none."""
 
+    step_products: float = 9.0
+    """Time of a training step, in products of its tokens with W_enc: encode, decode, four for gradients, overhead.
+
+    `train` announces the time of a run by it."""
+
     def __init__(self, d_model: int, d_sae: int) -> None:
         super().__init__()
         self.d_model = d_model
@@ -72,6 +91,19 @@ class SparseAutoencoder(nn.Module, ABC):
         self.W_dec = nn.Parameter(torch.empty(d_sae, d_model))
         self.b_dec = nn.Parameter(torch.zeros(d_model))
         self.register_buffer("steps_since_fired", torch.zeros(d_sae, dtype=torch.int64), persistent=False)
+
+    def step_bytes(self, n_tokens: int) -> int:
+        """Return the memory that a training step takes beside parameters, gradients, moments and tokens, in bytes.
+
+        `train` refuses, or halves, a batch that cannot fit by it. The default is that of a dense step: seven tensors
+        [n_tokens, d_sae] of float32.
+
+        Parameters
+        ----------
+        n_tokens : int
+            Tokens of a batch.
+        """
+        return 7 * 4 * n_tokens * self.d_sae
 
     @abstractmethod
     def encode(self, tokens: Tensor) -> Tensor:
@@ -161,7 +193,8 @@ class SparseAutoencoder(nn.Module, ABC):
         Returns
         -------
         mapping of str to torch.Tensor
-            Scalars; the first is the reconstruction term.
+            Scalars; the first is the reconstruction term. Their mean over processes, weighted by their shares, must be
+            the objective of the whole batch.
         """
 
     def before_step(self) -> None:

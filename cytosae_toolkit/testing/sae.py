@@ -161,6 +161,16 @@ def _encode_latents(subject: SAESubject) -> None:
         require(same, "encode_latents() differs from encode()")
 
 
+@_checks.add("the non-zero latents alone equal encoding")
+@torch.no_grad()
+def _encode_sparse(subject: SAESubject) -> None:
+    sae, tokens = subject.make().eval(), subject.tokens(24)
+    codes = sae.encode_sparse(tokens)
+    found = torch.zeros(24, subject.d_sae)
+    found[codes.token.long(), codes.latent.long()] = codes.value
+    require(torch.allclose(found, sae.encode(tokens), rtol=1e-4, atol=1e-5), "encode_sparse() differs from encode()")
+
+
 @_checks.add("decode is latents @ W_dec + b_dec")
 @torch.no_grad()
 def _decode(subject: SAESubject) -> None:

@@ -14,7 +14,7 @@
 
 from cytosae_toolkit.tokens.batches import TokenBatches, sample_tokens
 from cytosae_toolkit.tokens.compute import TokenComputer
-from cytosae_toolkit.tokens.extraction import Extraction, extract
+from cytosae_toolkit.tokens.extraction import Extraction, extract, extract_together
 from cytosae_toolkit.tokens.folder import is_token_store, refuse_foreign
 from cytosae_toolkit.tokens.identity import TokenIdentity
 from cytosae_toolkit.tokens.live import LiveView
@@ -43,6 +43,7 @@ __all__ = [
     "default_store",
     "estimate_bytes",
     "extract",
+    "extract_together",
     "fill",
     "identity_for",
     "is_token_store",

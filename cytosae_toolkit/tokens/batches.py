@@ -40,7 +40,7 @@ def _philox(*key: int) -> np.random.Philox:
 
 @dataclass(frozen=True)
 class _Window:
-    """Tokens in shuffled order: item `i` is ``units[order[i]]``."""
+    """Tokens in shuffled order: item `i` is ``units[order[i]]``; images that nobody asks for have no unit."""
 
     units: NDArray[Any]
     order: NDArray[np.int64]
@@ -61,11 +61,15 @@ class TokenBatches:
         Instead: whole images of a batch, in shuffled order.
     window_images : int
         Images whose tokens are shuffled together and held in memory; two windows are held at a time.
+    part : (int, int)
+        ``(i, n)``: yield only part `i` of `n` of each batch, counted from 0; the parts in order are the batch. Of whole
+        images only those of the part are read.
 
     Raises
     ------
     CytosaeError
-        If the set is empty, or not exactly one of the two sizes is given and positive.
+        If the set is empty, not exactly one of the two sizes is given and positive, or a batch has fewer tokens or
+        images than parts.
     """
 
     def __init__(
@@ -76,13 +80,18 @@ class TokenBatches:
         batch_tokens: int | None = None,
         batch_images: int | None = None,
         window_images: int = 256,
+        part: tuple[int, int] = (0, 1),
     ) -> None:
         size = batch_tokens if batch_images is None else batch_images
         if (batch_tokens is None) == (batch_images is None) or size is None or size < 1 or window_images < 1:
             raise CytosaeError("A batch needs either a positive number of tokens or a positive number of images.")
         if not len(tokens):
             raise CytosaeError("There are no images to train on.")
+        if size < part[1]:
+            what = "tokens" if batch_images is None else "images"
+            raise CytosaeError(f"A batch of {size} {what} cannot be shared by {part[1]} processes.", "Start fewer.")
         self.tokens, self.seed, self.batch_size = tokens, seed, size
+        self._first, self._stop = (size * i // part[1] for i in (part[0], part[0] + 1))
         self.whole_images = batch_images is not None
         self.window_images = min(window_images, len(tokens))
         self._image_units = 1 if self.whole_images else tokens.n_tokens
@@ -92,8 +101,13 @@ class TokenBatches:
 
     @property
     def batch_tokens(self) -> int:
-        """Tokens of a batch."""
+        """Tokens of a batch, all parts together."""
         return self.batch_size * (self.tokens.n_tokens if self.whole_images else 1)
+
+    @property
+    def share(self) -> float:
+        """Share of a batch that is this part; the shares of all parts add up to 1."""
+        return (self._stop - self._first) / self.batch_size
 
     @property
     def window_bytes(self) -> int:
@@ -106,7 +120,7 @@ class TokenBatches:
         return len(self.tokens) * self._image_units / self.batch_size
 
     def batch(self, step: int) -> torch.Tensor:
-        """Return the batch of a step.
+        """Return the batch of a step, or its part.
 
         Parameters
         ----------
@@ -116,7 +130,8 @@ class TokenBatches:
         Returns
         -------
         torch.Tensor
-            float32 [batch_tokens, d_model], or [batch_images, n_tokens, d_model] for whole images; CPU.
+            float32 [batch_tokens, d_model], or [batch_images, n_tokens, d_model] for whole images, or as many as the
+            part has; CPU.
         """
         with ThreadPoolExecutor(1, thread_name_prefix="cytosae-window") as pool:
             return self._batch(step, pool, ahead=False)
@@ -150,8 +165,8 @@ class TokenBatches:
         return torch.from_numpy(joined.astype(joined.dtype.newbyteorder("="), copy=False)).to(torch.float32)
 
     def _parts(self, step: int) -> Iterator[tuple[int, int, int, int]]:
-        """Yield the (epoch, window, start, stop) that make up a batch."""
-        position, stop = step * self.batch_size, (step + 1) * self.batch_size
+        """Yield the (epoch, window, start, stop) that make up the part of a batch."""
+        position, stop = step * self.batch_size + self._first, step * self.batch_size + self._stop
         epoch_size, window_size = len(self.tokens) * self._image_units, self.window_images * self._image_units
         while position < stop:
             epoch, offset = divmod(position, epoch_size)
@@ -186,12 +201,18 @@ class TokenBatches:
             return self._windows[key]
 
     def _read(self, epoch: int, window: int) -> _Window:
-        images = self._image_order(epoch)[window * self.window_images : (window + 1) * self.window_images]
-        tokens = self.tokens.read(images)
+        first = window * self.window_images
+        images = self._image_order(epoch)[first : first + self.window_images]
         if self.whole_images:
-            return _Window(tokens, np.arange(len(tokens)))
-        units = tokens.reshape(-1, self.tokens.d_model)
+            mine = self._is_mine(epoch * len(self.tokens) + first + np.arange(len(images)))
+            return _Window(self.tokens.read(images[mine]), np.cumsum(mine) - 1)
+        units = self.tokens.read(images).reshape(-1, self.tokens.d_model)
         return _Window(units, permutation(len(units), _TOKENS, self.seed, epoch, window))
+
+    def _is_mine(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return whether places in the endless stream belong to the part."""
+        place = places % self.batch_size
+        return np.logical_and(place >= self._first, place < self._stop)
 
     def _image_order(self, epoch: int) -> NDArray[np.int64]:
         known = self._order

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from cytosae_toolkit.distributed import Ranks
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.images import Skipped
 from cytosae_toolkit.progress import SILENT, Progress, Task
@@ -105,6 +106,46 @@ def extract(
     skipped = skipped_images(store, images, keys)
     n_left = sum(key not in store for key in keys) - len(skipped)
     return Extraction(len(keys), n_new, before, skipped, n_left, time.monotonic() - started)
+
+
+def extract_together(
+    images: ImageSource,
+    computer: TokenComputer,
+    store: TokenStore,
+    ranks: Ranks,
+    *,
+    strict: bool = False,
+    progress: Progress = SILENT,
+    stop: Callable[[], bool] = lambda: False,
+) -> Extraction:
+    """Compute the tokens that a store lacks, each process a part of them; arguments as `extract`.
+
+    Returns
+    -------
+    Extraction
+        Of all processes, once all are done; the same in each, but for the seconds.
+
+    Raises
+    ------
+    CytosaeError
+        As `extract`, and if the processes do not share the store's disk.
+    """
+    ranks.barrier()  # all count what was there before anyone adds to it
+    shard, own = (ranks.rank, ranks.size), ranks.own_part(progress)
+    found = extract(images, computer, store, shard=shard, strict=strict, progress=own, stop=stop)
+    if ranks.size == 1:
+        return found
+    n_new = ranks.total(found.n_new)
+    store.refresh()
+    keys = list(images.content_keys())
+    skipped = skipped_images(store, images, keys)
+    n_left = sum(key not in store for key in keys) - len(skipped)
+    if n_left:
+        raise CytosaeError(
+            f"The token store {store.path} lacks {n_left} images that other processes have computed.",
+            "Choose a place for it that all machines share.",
+        )
+    return replace(found, n_new=n_new, skipped=skipped, n_left=0)
 
 
 def skipped_images(store: TokenStore, images: ImageSource, keys: Sequence[str]) -> tuple[Skipped, ...]:

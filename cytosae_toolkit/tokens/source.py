@@ -10,11 +10,12 @@ import numpy as np
 
 from cytosae_toolkit.cache import cache_folder
 from cytosae_toolkit.devices import resolve_precision
+from cytosae_toolkit.distributed import ALONE, Ranks
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.interfaces.backbone import Backbone
 from cytosae_toolkit.progress import SILENT, Progress
 from cytosae_toolkit.tokens.compute import TokenComputer, device_of
-from cytosae_toolkit.tokens.extraction import extract
+from cytosae_toolkit.tokens.extraction import extract_together
 from cytosae_toolkit.tokens.folder import is_token_store
 from cytosae_toolkit.tokens.identity import TokenIdentity
 from cytosae_toolkit.tokens.live import LiveView
@@ -40,6 +41,7 @@ def token_source(
     strict: bool = False,
     progress: Progress = SILENT,
     stop: Callable[[], bool] = lambda: False,
+    ranks: Ranks = ALONE,
 ) -> TokenView | LiveView:
     """Return the tokens of an image table; with a store, those it lacks are computed first.
 
@@ -71,6 +73,8 @@ def token_source(
         Whom to tell.
     stop : callable
         Asked after each block of images; True ends the work as Ctrl-C does, and what is complete is kept.
+    ranks : Ranks
+        The processes that call this with the same images; each computes a part of what the store lacks.
 
     Returns
     -------
@@ -97,7 +101,7 @@ def token_source(
         readable, skipped = check(images, strict=strict, workers=workers)
         rows = np.flatnonzero(np.isin(images.ids, readable.ids))
         return LiveView(images, computer, rows, skipped)
-    return fill(images, computer, store, strict=strict, progress=progress, stop=stop)
+    return fill(images, computer, store, strict=strict, progress=progress, stop=stop, ranks=ranks)
 
 
 def fill(
@@ -108,13 +112,14 @@ def fill(
     strict: bool = False,
     progress: Progress = SILENT,
     stop: Callable[[], bool] = lambda: False,
+    ranks: Ranks = ALONE,
 ) -> TokenView:
     """Open or make a store, compute what it lacks of the images, and return their tokens."""
     path.parent.mkdir(parents=True, exist_ok=True)
     store = TokenStore.open_or_create(path, computer.identity)
-    extract(images, computer, store, strict=strict, progress=progress, stop=stop)
+    extract_together(images, computer, store, ranks, strict=strict, progress=progress, stop=stop)
     view = open_view(store, images)
-    if not len(view):
+    if len(images) and not len(view):
         first = view.skipped[0] if view.skipped else None
         detail = f" The first: {first.path}: {first.reason}." if first else ""
         raise CytosaeError(f"None of the {len(images)} images can be read.{detail}", "Check the files.")

@@ -13,13 +13,10 @@ import psutil
 import torch
 
 from cytosae_toolkit.errors import CytosaeError
+from cytosae_toolkit.interfaces.sae import SparseAutoencoder
 from cytosae_toolkit.training.config import TrainConfig, count_latents
 
 FLOAT = 4
-GEMMS_PER_STEP = 9.0
-"""Encoder-sized matrix products of a dense step: encode, decode, four for gradients, and as much as 3 of overhead."""
-LATENT_TENSORS = 7
-"""Tensors of [batch, d_sae] alive at the peak of a dense step, ghost gradients included."""
 MEMORY_MARGIN = 0.9
 
 
@@ -85,6 +82,11 @@ def default_steps(n_tokens: int, batch_tokens: int) -> int:
     return max(1, round(shown / batch_tokens))
 
 
+def default_batch(n_tokens: int) -> int:
+    """Return the tokens of a batch, if memory allows, for so many training tokens."""
+    return min(4096, n_tokens)
+
+
 def _batch_tokens(config: TrainConfig, n_images: int, tokens_per_image: int) -> int:
     if config.batch_images is not None:
         if config.batch_images > n_images:
@@ -95,7 +97,7 @@ def _batch_tokens(config: TrainConfig, n_images: int, tokens_per_image: int) -> 
         return config.batch_images * tokens_per_image
     n_tokens = n_images * tokens_per_image
     if config.batch_tokens is None:
-        return min(4096, n_tokens)
+        return default_batch(n_tokens)
     if config.batch_tokens > n_tokens:
         raise CytosaeError(
             f"A batch of {config.batch_tokens} tokens is more than the {n_tokens} tokens of the {n_images} training "
@@ -185,11 +187,10 @@ class Plan:
             )
 
 
-def step_memory(sizes: Sizes, window_bytes: int) -> int:
-    """Return the peak bytes of a dense training step: weights, gradients, Adam's moments, latents, token windows."""
+def step_memory(sizes: Sizes, sae: SparseAutoencoder, window_bytes: int) -> int:
+    """Return the peak bytes of a training step: weights, gradients, Adam's moments, the step's own, token windows."""
     parameters = 2 * sizes.d_model * sizes.d_sae * FLOAT
-    latents = LATENT_TENSORS * sizes.batch_tokens * sizes.d_sae * FLOAT
-    return 4 * parameters + latents + 3 * window_bytes
+    return 4 * parameters + sae.step_bytes(sizes.batch_tokens) + 3 * window_bytes
 
 
 def run_disk(sizes: Sizes) -> int:
@@ -224,7 +225,7 @@ def seconds_per_call(function: Callable[[], object], seconds: float = 0.3) -> fl
     return best
 
 
-def step_seconds(sizes: Sizes, device: str) -> float:
+def step_seconds(sizes: Sizes, sae: SparseAutoencoder, device: str) -> float:
     """Expect the time of a training step from the time of a part of its encoder product, tried on the device."""
     tokens, latents = min(sizes.batch_tokens, 1024), min(sizes.d_sae, 4096)
     x = torch.randn(tokens, sizes.d_model, device=device)
@@ -236,13 +237,14 @@ def step_seconds(sizes: Sizes, device: str) -> float:
             torch.cuda.synchronize()
 
     share = (sizes.batch_tokens * sizes.d_sae) / (tokens * latents)
-    return seconds_per_call(product) * share * GEMMS_PER_STEP
+    return seconds_per_call(product) * share * sae.step_products
 
 
-def fit_batch(config: TrainConfig, sizes: Sizes, available: int, window_bytes: int) -> Sizes:
+def fit_batch(config: TrainConfig, sizes: Sizes, sae: SparseAutoencoder, available: int, window_bytes: int) -> Sizes:
     """Halve a batch that nobody asked for until it fits the memory, down to 256 tokens."""
     chosen = config.batch_tokens is not None or config.batch_images is not None
-    while not chosen and sizes.batch_tokens > 256 and step_memory(sizes, window_bytes) > MEMORY_MARGIN * available:
+    limit = MEMORY_MARGIN * available
+    while not chosen and sizes.batch_tokens > 256 and step_memory(sizes, sae, window_bytes) > limit:
         half = sizes.batch_tokens // 2
         sizes = replace(sizes, batch_tokens=half, steps=sizes.steps if config.steps else 2 * sizes.steps)
     return sizes

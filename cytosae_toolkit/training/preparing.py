@@ -12,11 +12,13 @@ import torch
 from pydantic import BaseModel
 
 from cytosae_toolkit.devices import resolve_device, resolve_precision
+from cytosae_toolkit.distributed import ALONE, Ranks
 from cytosae_toolkit.interfaces.backbone import Backbone
 from cytosae_toolkit.interfaces.sae import SparseAutoencoder
 from cytosae_toolkit.progress import SILENT, Progress
 from cytosae_toolkit.training import plan as planning
 from cytosae_toolkit.training.config import Origin, TrainConfig
+from cytosae_toolkit.training.sharing import agree
 from cytosae_toolkit.weights import show_downloads
 
 if TYPE_CHECKING:
@@ -103,9 +105,13 @@ class Prepared:
 
     def create_sae(self) -> SparseAutoencoder:
         """Create the SAE, its parameters not yet initialised."""
-        from cytosae_toolkit.plugins import build_sae
+        return _create_sae(self.sae_choice, self.sizes)
 
-        return build_sae(self.sae_choice.part, self.sizes.d_model, self.sizes.d_sae, self.sae_choice.options)
+
+def _create_sae(choice: Chosen, sizes: planning.Sizes) -> SparseAutoencoder:
+    from cytosae_toolkit.plugins import build_sae
+
+    return build_sae(choice.part, sizes.d_model, sizes.d_sae, choice.options)
 
 
 def choose_parts(config: TrainConfig) -> tuple[Chosen, Chosen]:
@@ -130,7 +136,11 @@ def tuned_options(backbone: Part, sae: Part) -> Mapping[str, Any]:
 
 
 def prepare(
-    config: TrainConfig, origins: Mapping[str, Origin] | None = None, *, progress: Progress = SILENT
+    config: TrainConfig,
+    origins: Mapping[str, Origin] | None = None,
+    *,
+    progress: Progress = SILENT,
+    ranks: Ranks = ALONE,
 ) -> Prepared:
     """Check everything that can be checked before the work starts.
 
@@ -142,6 +152,8 @@ def prepare(
         Where each field came from; by default what was set counts as an option.
     progress : Progress
         Where to report.
+    ranks : Ranks
+        The processes that will train together; they must find the same.
 
     Raises
     ------
@@ -159,7 +171,7 @@ def prepare(
     device = resolve_device(config.device)
     precision = resolve_precision(config.precision, device)
     table = read_image_sets(config.images, map=config.map, allow_outside=config.allow_outside, strict=config.strict)
-    with show_downloads(progress):
+    with ranks.in_turn(), show_downloads(progress):
         backbone = build_backbone(chosen_backbone.part, chosen_backbone.options, device=device, offline=config.offline)
     layer = backbone.resolve_layer(config.layer)
     _check_store(config, backbone, layer)
@@ -177,10 +189,18 @@ def prepare(
         layer=layer,
         device=device,
         precision=precision,
-        plan=make_plan(config, images, split, backbone, layer, device),
+        plan=make_plan(config, images, split, backbone, layer, chosen_sae, device),
     )
-    prepared.create_sae()  # refuses sizes that the variant cannot have
-    return prepared
+    _say_halved(prepared, progress)
+    return agree(prepared, ranks)
+
+
+def _say_halved(prepared: Prepared, progress: Progress) -> None:
+    config, found = prepared.config, prepared.sizes.batch_tokens
+    n_tokens = len(prepared.split.train) * prepared.backbone.n_tokens
+    usual = planning.default_batch(n_tokens)
+    if (config.batch_tokens, config.batch_images) == (None, None) and found < usual:
+        progress.message(f"Batches have {found:,} tokens instead of {usual:,}: memory is short.")
 
 
 def _check_store(config: TrainConfig, backbone: Backbone, layer: int) -> None:
@@ -232,9 +252,21 @@ def readable_images(
 
 
 def make_plan(
-    config: TrainConfig, images: ImageTable, split: Split, backbone: Backbone, layer: int, device: str
+    config: TrainConfig,
+    images: ImageTable,
+    split: Split,
+    backbone: Backbone,
+    layer: int,
+    sae_choice: Chosen,
+    device: str,
 ) -> planning.Plan:
-    """Resolve sizes and expect time, memory and disk; short trials are run for that."""
+    """Resolve sizes and expect time, memory and disk; short trials are run for that.
+
+    Raises
+    ------
+    CytosaeError
+        If the variant cannot have these sizes.
+    """
     from cytosae_toolkit.tokens import default_store, estimate_bytes, missing_images
 
     sizes = planning.resolve_sizes(
@@ -242,7 +274,8 @@ def make_plan(
     )
     window = min(config.window_images, len(split.train)) * backbone.n_tokens * backbone.d_model * planning.FLOAT
     available = planning.memory_available(device)
-    sizes = planning.fit_batch(config, sizes, available, window)
+    sae = _create_sae(sae_choice, sizes)
+    sizes = planning.fit_batch(config, sizes, sae, available, window)
     store = config.tokens or default_store(backbone, layer, config.token_dtype)
     to_read = missing_images(store, images) if config.token_store else len(images)
     per_image = planning.seconds_per_call(partial(_read_one, backbone, images, layer)) if to_read else 0.0
@@ -257,12 +290,12 @@ def make_plan(
         tokens_per_image=backbone.n_tokens,
         sizes=sizes,
         images_to_read=to_read,
-        memory_bytes=planning.step_memory(sizes, window),
+        memory_bytes=planning.step_memory(sizes, sae, window),
         memory_available=available,
         disk_bytes=tokens_disk + planning.run_disk(sizes),
         disk_available=min(map(planning.disk_available, (config.out, store) if config.token_store else (config.out,))),
         seconds_tokens=passes * per_image,
-        seconds_training=sizes.steps * planning.step_seconds(sizes, device),
+        seconds_training=sizes.steps * planning.step_seconds(sizes, sae, device),
     )
 
 

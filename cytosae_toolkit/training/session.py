@@ -5,35 +5,28 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from cytosae_toolkit.distributed import ALONE, Ranks
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.files import is_leftover, write_json
 from cytosae_toolkit.interfaces.sae import SparseAutoencoder
 from cytosae_toolkit.progress import SILENT, Progress, Stoppable
 from cytosae_toolkit.training.config import TrainConfig
-from cytosae_toolkit.training.evaluation import measure_images
 from cytosae_toolkit.training.events import Checkpointed, Ended, Started, Stepped, TrainingEvent
-from cytosae_toolkit.training.image_fit import measure_training_images, training_sample_size
+from cytosae_toolkit.training.final_metrics import final_metrics, training_facts
 from cytosae_toolkit.training.preparing import Prepared, prepare
 from cytosae_toolkit.training.provenance import check_resumable
 from cytosae_toolkit.training.recording import continued, make_record, publish, split_column
 from cytosae_toolkit.training.run import Run, is_run, load_run
-from cytosae_toolkit.training.trainer import DEAD_WINDOW, Schedule, Trainer, dead_share, step_generator
+from cytosae_toolkit.training.sharing import check_same_state, share_weights
+from cytosae_toolkit.training.trainer import Schedule, Trainer, step_generator
 
 if TYPE_CHECKING:
-    from cytosae_toolkit.images import ImageTable
-    from cytosae_toolkit.tokens import LiveView, TokenView
+    from cytosae_toolkit.tokens import LiveView, TokenBatches, TokenView
 
-EVALUATED_TRAINING_IMAGES = 256
-SIDES, MEASURED_CELLS = 2048, 128
-"""Of how many training images the size is looked at, and of how many the cell."""
 INITIALIZATION = -1
 """The 'step' whose generator initialises the SAE, so that no training step shares it."""
 
@@ -45,6 +38,7 @@ def train(
     force: bool = False,
     progress: Progress = SILENT,
     stop: Callable[[], bool] = lambda: False,
+    ranks: Ranks = ALONE,
 ) -> Run:
     """Train an SAE on the tokens of an image collection.
 
@@ -61,6 +55,9 @@ def train(
     stop : callable
         Asked after each step; True saves the state and raises `Interrupted`. While tokens are read or metrics are
         measured, True raises `cytosae_toolkit.progress.Stopped`.
+    ranks : Ranks
+        The processes that train together, from `cytosae_toolkit.distributed.open_ranks`; all call this function with
+        the same arguments, but for the device, and see the same disk. The first one writes and reports.
 
     Returns
     -------
@@ -74,8 +71,10 @@ def train(
     """
     if resume:
         config = check_resumable(config)
-    check_output(config.out, resume=resume, force=force)
-    return run_prepared(prepare(config, progress=progress), resume=resume, force=force, progress=progress, stop=stop)
+    if ranks.first:
+        check_output(config.out, resume=resume, force=force)
+    prepared = prepare(config, progress=progress, ranks=ranks)
+    return run_prepared(prepared, resume=resume, force=force, progress=progress, stop=stop, ranks=ranks)
 
 
 def check_output(out: Path, *, resume: bool, force: bool) -> None:
@@ -101,12 +100,21 @@ def run_prepared(
     force: bool = False,
     progress: Progress = SILENT,
     stop: Callable[[], bool] = lambda: False,
+    ranks: Ranks = ALONE,
 ) -> Run:
     """Read tokens, train, evaluate, write the run folder; see `train`."""
     prepared.plan.check()
-    out = prepared.config.out
-    view = open_tokens(prepared, Stoppable(progress, stop))
+    view = open_tokens(prepared, Stoppable(progress, stop), ranks)
     record = make_record(prepared, view)
+    if ranks.first:
+        record = _begin(prepared, record, resume=resume, force=force)
+    ranks.barrier()
+    return _fit(prepared, record, view, progress, stop, ranks)
+
+
+def _begin(prepared: Prepared, record: dict[str, Any], *, resume: bool, force: bool) -> dict[str, Any]:
+    """Make the run folder ready for training and return its record."""
+    out = prepared.config.out
     out.mkdir(parents=True, exist_ok=True)
     if force and not resume:
         remove_run(out, keep=prepared.config.tokens)
@@ -115,7 +123,7 @@ def run_prepared(
         record = continued(load_run(out), record)
     write_json(out / "config.json", record)
     prepared.images.with_column("split", split_column(prepared)).save(out / "images.csv")
-    return _fit(prepared, record, view, progress, stop)
+    return record
 
 
 def remove_run(out: Path, *, keep: Path | None = None) -> None:
@@ -132,8 +140,8 @@ def _remove(paths: Iterable[Path]) -> None:
             path.unlink()
 
 
-def open_tokens(prepared: Prepared, progress: Progress) -> TokenView | LiveView:
-    """Return the tokens of all images, reading those that are not in the store yet."""
+def open_tokens(prepared: Prepared, progress: Progress, ranks: Ranks = ALONE) -> TokenView | LiveView:
+    """Return the tokens of all images; the processes compute those that are not in the store yet, each its part."""
     from cytosae_toolkit.tokens import token_source
 
     config = prepared.config
@@ -150,6 +158,7 @@ def open_tokens(prepared: Prepared, progress: Progress) -> TokenView | LiveView:
         workers=config.workers,
         strict=True,  # unreadable images are gone already
         progress=progress,
+        ranks=ranks,
     )
 
 
@@ -159,44 +168,71 @@ def _fit(
     view: TokenView | LiveView,
     progress: Progress,
     stop: Callable[[], bool],
+    ranks: Ranks,
 ) -> Run:
-    from cytosae_toolkit.plugins import training_event
-
-    out, train_view = prepared.config.out, view.subset(prepared.split.train)
-    sae = prepared.create_sae().to(prepared.device)
-    trainer = Trainer(
-        sae=sae,
-        batches=make_batches(prepared, train_view),
-        schedule=make_schedule(prepared),
-        run=out,
-        device=prepared.device,
-        precision=prepared.precision,
-        progress=progress,
-        notify=partial(_notify, training_event, out),
-        stop=stop,
+    out, tell = prepared.config.out, _teller(ranks)
+    train_view = view.subset(prepared.split.train)
+    trainer = make_trainer(
+        prepared, train_view, ranks, progress=progress, notify=partial(_notify, tell, out), stop=stop
     )
     first = trainer.restore()
+    check_same_state(first, ranks)
     if first == trainer.schedule.steps and _is_evaluated(out, first):
         progress.message(f"The run {out} is complete already: all {first} steps are done.")
         return load_run(out)
     if first:
         progress.message(f"Going on after step {first} of {trainer.schedule.steps}.")
-    if first == 0:
-        initialize(sae, train_view, prepared.config)
+    elif ranks.first:
+        initialize(trainer.sae, train_view, prepared.config)
+    share_weights(trainer.sae, ranks)
     evaluation: dict[str, Any] = {}
     started = time.monotonic()
-    training_event(Started(out, first, record))
+    tell(Started(out, first, record))
     try:
         trainer.fit()
         seconds = time.monotonic() - started
-        sae.eval().before_step()
-        evaluation = _evaluate(prepared, view, sae, Stoppable(progress, stop)) | _training_facts(
-            trainer, first, seconds
-        )
-        publish(out, sae, evaluation)
+        if ranks.first:
+            trainer.sae.eval().before_step()
+            found = final_metrics(prepared, view, trainer.sae, Stoppable(progress, stop))
+            evaluation = found | training_facts(trainer, first, seconds)
+            publish(out, trainer.sae, evaluation)
     finally:
-        training_event(Ended(out, trainer.step, completed=bool(evaluation), evaluation=evaluation))
+        tell(Ended(out, trainer.step, completed=bool(evaluation), evaluation=evaluation))
+    ranks.barrier()
     return load_run(out)
+
+
+def _teller(ranks: Ranks) -> Callable[[TrainingEvent], None]:
+    """Return what tells the loggers; those of the first process."""
+    from cytosae_toolkit.plugins import training_event
+
+    return training_event if ranks.first else lambda event: None
+
+
+def make_trainer(
+    prepared: Prepared,
+    view: TokenView | LiveView,
+    ranks: Ranks = ALONE,
+    *,
+    progress: Progress = SILENT,
+    notify: Callable[[str, int, Any], None] = lambda kind, step, value: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Trainer:
+    """Return what trains a new SAE on the training images of a preparation."""
+    batches = make_batches(prepared, view, ranks)
+    return Trainer(
+        sae=prepared.create_sae().to(prepared.device),
+        batches=batches,
+        schedule=make_schedule(prepared),
+        run=prepared.config.out,
+        device=prepared.device,
+        precision=prepared.precision,
+        progress=progress,
+        notify=notify,
+        stop=stop,
+        ranks=ranks,
+        share=batches.share,
+    )
 
 
 def _is_evaluated(out: Path, step: int) -> bool:
@@ -208,8 +244,8 @@ def _notify(training_event: Callable[[TrainingEvent], None], out: Path, kind: st
     training_event(Stepped(out, step, value) if kind == "step" else Checkpointed(out, step, value))
 
 
-def make_batches(prepared: Prepared, view: TokenView | LiveView) -> Any:
-    """Return the batches of the run: shuffled tokens, or whole images."""
+def make_batches(prepared: Prepared, view: TokenView | LiveView, ranks: Ranks = ALONE) -> TokenBatches:
+    """Return this process's share of the batches of the run: shuffled tokens, or whole images."""
     from cytosae_toolkit.tokens import TokenBatches
 
     config = prepared.config
@@ -219,6 +255,7 @@ def make_batches(prepared: Prepared, view: TokenView | LiveView) -> Any:
         batch_tokens=prepared.sizes.batch_tokens if config.batch_images is None else None,
         batch_images=config.batch_images,
         window_images=config.window_images,
+        part=(ranks.rank, ranks.size),
     )
 
 
@@ -242,73 +279,3 @@ def initialize(sae: SparseAutoencoder, view: TokenView | LiveView, config: Train
 
     sample = sample_tokens(view, config.init_tokens, seed=config.seed).to(sae.W_dec.device)
     sae.initialize(sample, step_generator(config.seed, 2**32 + INITIALIZATION))
-
-
-def _evaluate(
-    prepared: Prepared, view: TokenView | LiveView, sae: SparseAutoencoder, progress: Progress
-) -> dict[str, Any]:
-    """Measure on the held-out images and on as many training images as are worth the time."""
-    rng = np.random.default_rng(prepared.config.seed)
-    train = prepared.split.train
-    if len(train) > EVALUATED_TRAINING_IMAGES:
-        train = np.sort(rng.choice(train, EVALUATED_TRAINING_IMAGES, replace=False))
-    found: dict[str, Any] = {"held_out": None}
-    for name, indices in (("train", train), ("held_out", prepared.split.held_out)):
-        if len(indices):
-            measured = measure_images(
-                sae,
-                view,
-                indices,
-                prefix_tokens=prepared.backbone.prefix_tokens,
-                device=prepared.device,
-                progress=progress,
-                description=f"Measuring {name.replace('_', '-')} images",
-            )
-            found[name] = {"n_images": len(indices), **measured.to_json()}
-    return found | {"image_fit": _image_fit(prepared, view, sae, progress)}
-
-
-def _image_fit(
-    prepared: Prepared, view: TokenView | LiveView, sae: SparseAutoencoder, progress: Progress
-) -> dict[str, Any]:
-    """Measure single training images, so that later images can be compared with them."""
-    train = prepared.split.train
-    with progress.task("Measuring single training images", training_sample_size(train), "images") as task:
-        fit = measure_training_images(sae, view, train, seed=prepared.config.seed, device=prepared.device, task=task)
-    sides, cell_sizes = _view_of(prepared.images, train)
-    return fit.with_view(sides, cell_sizes).to_json()
-
-
-def _view_of(images: ImageTable, train: NDArray[np.int64]) -> tuple[list[int], list[float]]:
-    """Return the longer sides of training images and the shares that their cells cover; missing files are left out."""
-    from cytosae_toolkit.images.decode import UnreadableImage, image_size
-    from cytosae_toolkit.images.morphology import measure_cell
-
-    sides, cell_sizes = [], []
-    for row in _spread(train, SIDES):
-        box = images.box(row)
-        with suppress(UnreadableImage):
-            sides.append(max(box[2] - box[0], box[3] - box[1]) if box else max(image_size(images.path(row))))
-    for row in _spread(train, MEASURED_CELLS):
-        with suppress(UnreadableImage):
-            cell_sizes.append(measure_cell(images.read(row)).cell_size)
-    return sides, cell_sizes
-
-
-def _spread(rows: NDArray[np.int64], n: int) -> list[int]:
-    """Return at most `n` of the rows, evenly spread."""
-    return [int(row) for row in rows[:: -(-len(rows) // n)]]
-
-
-def _training_facts(trainer: Trainer, first: int, seconds: float) -> dict[str, Any]:
-    batch = trainer.log.rows[-1] if trainer.log.rows else {"tokens": 0, "step": 1}
-    per_step = int(batch["tokens"]) / int(batch["step"])
-    done = trainer.step - first
-    return {
-        "steps": trainer.step,
-        "tokens_seen": round(trainer.step * per_step),
-        "dead_window_steps": DEAD_WINDOW,
-        "dead_share_window": dead_share(trainer.sae),
-        "tokens_per_second": done * per_step / seconds if done and seconds else None,
-        "seconds": seconds,
-    }

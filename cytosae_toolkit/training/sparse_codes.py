@@ -84,14 +84,16 @@ def _positives(block: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _scan(products: NDArray[np.float32], shift: NDArray[np.float32]) -> list[NDArray[Any]]:
     """Return counts, columns and values of the positive ``products + shift``; a few rows at a time stay in cache."""
+    from cytosae_toolkit.training import sparse_kernels as kernels
+
+    size = min(ROWS, len(products)) * products.shape[1]
+    counts, columns, values = np.empty(len(products), np.int64), np.empty(size, np.int32), np.empty(size, np.float32)
     found = []
     for first in range(0, len(products), ROWS):
-        rows, limit = products[first : first + ROWS], shift[first : first + ROWS]
-        place = np.flatnonzero(rows > -limit[:, None])
-        row, column = np.divmod(place, products.shape[1])
-        values = rows.reshape(-1)[place] + limit[row]
-        found.append((np.bincount(row, minlength=len(rows)), column.astype(np.int32), values))
-    return [np.concatenate(arrays) for arrays in zip(*found, strict=True)]
+        rows = slice(first, first + ROWS)
+        n = kernels.positives(products[rows], shift[rows], counts[rows], columns, values)
+        found.append((columns[:n].copy(), values[:n].copy()))
+    return [counts, *(np.concatenate(arrays) for arrays in zip(*found, strict=True))]
 
 
 def top_codes(x: Tensor, rows: Tensor, bias: Tensor, k: int) -> Codes:

@@ -13,6 +13,38 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 _FAST = {"reassoc", "contract", "nsz"}
+PIECE = 64
+"""Numbers looked through at once, which is quick, before those that are positive are picked."""
+
+
+@njit(cache=True, nogil=True)
+def positives(products: Floats, shift: Floats, counts: NDArray[np.int64], columns: Ints, values: Floats) -> int:
+    """Find the positive ``products + shift[:, None]``, row by row, and return how many there are.
+
+    Parameters
+    ----------
+    products, shift : float32 array [n, m], [n]
+        NaN is not positive.
+    counts : int64 array [n]
+        Becomes the number in each row.
+    columns, values : int32, float32 array [at least n · m]
+        Become column and value of each, as far as there are any.
+    """
+    found, n, whole = 0, products.shape[1], products.shape[1] // PIECE * PIECE
+    for row in range(len(products)):
+        limit, before = -shift[row], found
+        for first in range(0, n, PIECE):
+            hits = np.int32(1)
+            if first < whole:
+                hits = np.int32(0)
+                for j in range(PIECE):
+                    hits += np.int32(products[row, first + j] > limit)
+            for column in range(first, min(first + PIECE, n) if hits else first):
+                if products[row, column] > limit:
+                    columns[found], values[found] = column, products[row, column] + shift[row]
+                    found += 1
+        counts[row] = found - before
+    return found
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)

@@ -106,8 +106,9 @@ def load_checkpoint(checkpoint: Checkpoint, sae: SparseAutoencoder, optimizer: t
 
 def _placed(moment: str, value: Tensor, parameter: Tensor) -> Tensor:
     # a fused Adam on the GPU keeps its step counter there, otherwise it stays on the CPU
-    on_cpu = moment == "step" and parameter.device.type == "cpu"
-    return value.clone() if on_cpu else value.clone().to(parameter.device)
+    if moment == "step":
+        return value.clone() if parameter.device.type == "cpu" else value.to(parameter.device)
+    return torch.empty_like(parameter).copy_(value)  # fused Adam wants moments laid out in memory as the parameter
 
 
 def weight_tensors(sae: SparseAutoencoder) -> dict[str, Tensor]:

@@ -24,6 +24,7 @@ from cytosae_toolkit.interfaces.codes import Codes
 from cytosae_toolkit.interfaces.sae import SparseAutoencoder
 from cytosae_toolkit.training import sparse_products as products
 from cytosae_toolkit.training.sparse_codes import (
+    BLOCK_ELEMENTS,
     positive_codes,
     preactivation_blocks,
     top_codes,
@@ -42,6 +43,16 @@ PROBED = 32
 PIECE_TOKENS = 8192
 PIECE_BYTES = 1 << 29
 """Tokens worked on at a time, and the bytes that a [piece, latents] tensor may take where one is needed."""
+
+
+def step_bytes(n_tokens: int, d_model: int, d_sae: int) -> int:
+    """Return the most memory that a step takes beside parameters, gradients and moments, in bytes.
+
+    Two [piece, d_sae] tensors of the dense path, a second pair of gradients where there are several pieces, and six
+    [n_tokens, d_model].
+    """
+    wide = 2 * min(PIECE_BYTES, 4 * n_tokens * d_sae) + 4 * BLOCK_ELEMENTS
+    return wide + 4 * (2 * d_model * d_sae + 6 * n_tokens * d_model)
 
 
 @dataclass(frozen=True)
@@ -312,8 +323,12 @@ class _Exponentials:
         bounds = torch.tensor([first, first + len(block)], device=latents.device)
         low, high = torch.searchsorted(latents, bounds).tolist()
         inside = latents[low:high]
-        taken = block[inside - first] if self.ghosts.tokens is None else block[inside - first][:, self.ghosts.tokens]
-        torch.exp(taken + self._bias[inside, None].to(taken.dtype), out=self.activations[low:high])
+        own = self.activations[low:high]
+        if self.ghosts.tokens is None:
+            torch.index_select(block, 0, inside - first, out=own)
+        else:
+            own.copy_(block[inside - first][:, self.ghosts.tokens])
+        own.add_(self._bias[inside, None]).exp_()
         self._done += 1
 
 

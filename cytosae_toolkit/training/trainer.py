@@ -14,11 +14,13 @@ import torch
 from torch import Tensor
 
 from cytosae_toolkit.devices import autocast
+from cytosae_toolkit.distributed import ALONE, Ranks
 from cytosae_toolkit.errors import NotFiniteError
 from cytosae_toolkit.interfaces.sae import SparseAutoencoder, StepContext
 from cytosae_toolkit.progress import SILENT, Progress, Task
 from cytosae_toolkit.training.log import MetricsLog, term_column
 from cytosae_toolkit.training.metrics import batch_metrics
+from cytosae_toolkit.training.sharing import average_gradients
 from cytosae_toolkit.training.state import latest_checkpoint, load_checkpoint, save_checkpoint
 
 LIVE_TOKENS = 1024
@@ -88,14 +90,14 @@ class Schedule:
 
 @dataclass
 class Trainer:
-    """Trains one SAE.
+    """Trains one SAE, alone or as one of several processes that each have a share of every batch.
 
     Parameters
     ----------
     sae : SparseAutoencoder
         On its device, initialised.
     batches : Batches
-        Source of batches, float32 on the CPU.
+        Source of batches, or of this process's share of them, float32 on the CPU.
     schedule : Schedule
         Settings.
     run : Path
@@ -107,7 +109,11 @@ class Trainer:
     notify : callable
         Called as ``notify("step", step, metrics)`` and ``notify("checkpoint", step, path)``.
     stop : callable
-        Asked after each step; True saves the state and raises `Interrupted`.
+        Asked after each step; True in any process saves the state and raises `Interrupted` in all.
+    ranks : Ranks
+        The processes that train together. They must begin with the same weights; the first one writes and reports.
+    share : float
+        Share of each batch that this process is given; the shares of all add up to 1.
     """
 
     sae: SparseAutoencoder
@@ -119,6 +125,8 @@ class Trainer:
     progress: Progress = SILENT
     notify: Callable[[str, int, Any], None] = lambda kind, step, value: None
     stop: Callable[[], bool] = lambda: False
+    ranks: Ranks = ALONE
+    share: float = 1.0
     step: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
@@ -159,27 +167,34 @@ class Trainer:
                     self._log(tokens, terms, task)
                 task.advance()
                 self._save_if_due()
-                if self.stop():
+                if self.ranks.any(self.stop()):
                     self.save()
+                    self.ranks.barrier()  # whoever ends first makes torchrun end the others, too
                     raise Interrupted(self.step)
         self.save()
 
     def train_step(self, tokens: Tensor) -> Mapping[str, Tensor]:
-        """Do one step on a batch and return the loss terms, detached."""
+        """Do one step on a batch, or on this process's share of it, and return its loss terms, detached."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.rate(self.step)
         self.sae.before_step()
+        self.optimizer.zero_grad(set_to_none=True)  # before the loss, which may bring gradients with it
         with autocast(self.device, self.precision):
-            terms = self.sae.loss(tokens, StepContext(self.step, step_generator(self.schedule.seed, self.step)))
+            terms = self.sae.loss(tokens, self._context())
             loss = torch.stack([term.float() for term in terms.values()]).sum()
         self._check_finite(loss, terms)
-        self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        average_gradients(self.sae, self.ranks, self.share)
         self.sae.after_backward()
         self.optimizer.step()
         self.sae.after_step()
+        self.ranks.min_(self.sae.steps_since_fired)  # fired anywhere is fired
         self.step += 1
         return {name: term.detach() for name, term in terms.items()}
+
+    def _context(self) -> StepContext:
+        generator = step_generator(self.schedule.seed, self.step, self.ranks.rank)
+        return StepContext(self.step, generator, self.ranks, self.share)
 
     def _check_finite(self, loss: Tensor, terms: Mapping[str, Tensor]) -> None:
         if self.device != "cpu" and self.step % self.schedule.log_every:
@@ -192,7 +207,9 @@ class Trainer:
             )
 
     def save(self) -> None:
-        """Save the state now."""
+        """Save the state now, in the first process."""
+        if not self.ranks.first:
+            return
         checkpoint = save_checkpoint(self.run, self.step, self.sae, self.optimizer)
         self._saved_at = time.monotonic()
         self.notify("checkpoint", self.step, checkpoint.path)
@@ -204,7 +221,10 @@ class Trainer:
             self.save()
 
     def _log(self, tokens: Tensor, terms: Mapping[str, Tensor], task: Task) -> None:
-        """Write a row of metrics, show it, tell the listeners."""
+        """Write a row of metrics, show it, tell the listeners; all but the loss are measured on the first process."""
+        terms = {name: self.ranks.mean_(term.clone(), self.share) for name, term in terms.items()}
+        if not self.ranks.first:
+            return
         self.sae.eval()
         row = self._row(tokens, terms)
         self.sae.train()
@@ -218,10 +238,11 @@ class Trainer:
 
     def _row(self, tokens: Tensor, terms: Mapping[str, Tensor]) -> dict[str, float]:
         values = {term_column(name): float(term) for name, term in terms.items()}
-        batch = tokens.shape[:-1].numel()
+        here = tokens.shape[:-1].numel()
+        batch = round(here / self.share)
         step, since = self._logged
         rate = (self.step - step) * batch / max(time.monotonic() - since, 1e-9)
-        sample = tokens.reshape(-1, tokens.shape[-1])[:: max(1, batch // LIVE_TOKENS)][:LIVE_TOKENS]
+        sample = tokens.reshape(-1, tokens.shape[-1])[:: max(1, here // LIVE_TOKENS)][:LIVE_TOKENS]
         return {
             "step": self.step,
             "tokens": self.step * batch,
@@ -239,7 +260,8 @@ def dead_share(sae: SparseAutoencoder, window: int = DEAD_WINDOW) -> float:
     return float((sae.steps_since_fired >= window).double().mean())
 
 
-def step_generator(seed: int, step: int) -> torch.Generator:
-    """Return the generator of a step, a function of the run's seed and the step alone."""
-    state = np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0]
+def step_generator(seed: int, step: int, rank: int = 0) -> torch.Generator:
+    """Return the generator of a step, a function of the run's seed, the step and the process alone."""
+    key = [seed, step, rank] if rank else [seed, step]
+    state = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state >> np.uint64(1)))

@@ -9,7 +9,7 @@ from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.interfaces.codes import Codes
 from cytosae_toolkit.interfaces.sae import StepContext
 from cytosae_toolkit.training.sparse_codes import top_codes
-from cytosae_toolkit.training.tokenwise import Terms, Tokenwise
+from cytosae_toolkit.training.tokenwise import Terms, Tokenwise, step_bytes
 from cytosae_toolkit.training.unit_decoder import UnitDecoderSAE
 from cytosae_topk import TopKOptions
 
@@ -35,6 +35,7 @@ class TopK(UnitDecoderSAE):
         If `k` exceeds `d_sae`.
     """
 
+    step_products = 2.5
     recommended_lr = 1e-3
 
     def __init__(self, d_model: int, d_sae: int, options: TopKOptions) -> None:
@@ -43,6 +44,10 @@ class TopK(UnitDecoderSAE):
             raise CytosaeError(f"topk cannot keep k = {options.k} of {d_sae} latents.", f"Choose k ≤ {d_sae}.")
         self.options = options
         self.aux_k = d_model // 2 if options.aux_k is None else options.aux_k
+
+    def step_bytes(self, n_tokens: int) -> int:
+        """Return the bytes of a step; see `cytosae_toolkit.training.tokenwise`."""
+        return step_bytes(n_tokens, self.d_model, self.d_sae)
 
     def encode(self, tokens: Tensor) -> Tensor:
         """Return latents float32 [..., d_sae], at most k of a token above 0."""
@@ -62,11 +67,11 @@ class TopK(UnitDecoderSAE):
         x = tokens.reshape(-1, self.d_model)
         dead = torch.nonzero(self.steps_since_fired > self.options.dead_feature_window)[:, 0]
         work = Tokenwise(self)
-        x_hat = work.top(x, self.options.k, _unexplained("reconstruction", x))
+        x_hat = work.top(x, self.options.k, _unexplained("reconstruction", x, context))
         self.note_fired(work.fired)
         if self.aux_k and len(dead):
             residual = x - x_hat
-            term = _unexplained("auxiliary", residual, self.options.aux_coefficient)
+            term = _unexplained("auxiliary", residual, context, self.options.aux_coefficient)
             work.top(x, self.aux_k, term, latents=dead, goal=residual)
         return work.terms()
 
@@ -77,9 +82,13 @@ def _keep_top(preactivations: Tensor, k: int) -> Tensor:
     return torch.zeros_like(preactivations).scatter(-1, indices, torch.relu(values))
 
 
-def _unexplained(name: str, goal: Tensor, weight: float = 1.0) -> Terms:
-    """Return what computes the share of some tokens in the variance of all of `goal` [n, d_model] that is left."""
-    variance = (goal - goal.mean(dim=0)).square().sum().clamp_min(TINY)
+def _unexplained(name: str, goal: Tensor, context: StepContext, weight: float = 1.0) -> Terms:
+    """Return what computes the share of some tokens in the variance of all of `goal` [n, d_model] that is left.
+
+    The variance is that of the whole batch; per token it is the same for every process that has a share of the batch.
+    """
+    center = context.ranks.mean_(goal.mean(dim=0), context.share)
+    variance = context.ranks.sum_((goal - center).square().sum()).clamp_min(TINY) * context.share
 
     def terms(predicted: Tensor, target: Tensor, sums: Tensor) -> dict[str, Tensor]:
         return {name: weight * (predicted - target).square().sum() / variance}

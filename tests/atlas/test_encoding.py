@@ -34,7 +34,8 @@ def encoder(sae, aggregator="count", **options):
 
 def test_a_code_equals_the_dense_one(sae, tokens):
     code = encoder(sae, threshold=0.2)(tokens, 0)
-    h = sae.encode(torch.from_numpy(tokens)).detach().numpy()
+    h = sae.encode_sparse(torch.from_numpy(tokens)).dense().numpy()
+    assert np.allclose(h, sae.encode(torch.from_numpy(tokens)).detach().numpy(), atol=1e-6)
     active = np.flatnonzero((h > 0).any(axis=0))
     assert np.array_equal(code.latent, active)
     assert 5 not in active
@@ -54,7 +55,7 @@ def test_a_code_equals_the_dense_one(sae, tokens):
 def test_sparse_and_dense_decoding_agree(sae, tokens, monkeypatch):
     fits = []
     for share in (0.0, 1.0):
-        monkeypatch.setattr("cytosae_toolkit.atlas.encoding.DENSE_SHARE", share)
+        monkeypatch.setattr("cytosae_toolkit.atlas.latents.DENSE_SHARE", share)
         fits.append(encoder(sae)(tokens, 0).fvu)
     x = torch.from_numpy(tokens)
     with torch.no_grad():
@@ -81,11 +82,70 @@ def test_a_latent_that_fires_on_the_prefix_only_has_no_peak(sae, tokens):
     assert (code.max[at], code.peak[at], code.value[at]) == (0, -1, 0)
 
 
-def test_nan_is_refused(sae, tokens):
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["W_enc", "b_enc", "W_dec", "b_dec"])
+def test_weights_that_are_not_finite_are_refused(sae, name, value):
     with torch.no_grad():
-        sae.b_enc[3] = float("nan")
-    with pytest.raises(NotFiniteError, match="image 12"):
+        getattr(sae, name)[3] = value
+    with pytest.raises(NotFiniteError, match=f"weights in {name}"):
+        encoder(sae)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_tokens_that_are_not_finite_are_refused(sae, tokens, value):
+    tokens[4, 2] = value
+    with pytest.raises(NotFiniteError, match="tokens in image 12"):
         encoder(sae)(tokens, 12)
+
+
+def test_latents_that_overflow_are_refused(sae, tokens):
+    with torch.no_grad():
+        sae.W_enc.mul_(1e38)
+    with pytest.raises(NotFiniteError, match="latents on image 12"):
+        encoder(sae)(100 * tokens, 12)
+
+
+def many_images(n):
+    return np.random.default_rng(2).normal(size=(n, 11, 8)).astype(np.float32)
+
+
+def assert_same(found, expected):
+    for a, b in zip(found, expected, strict=True):
+        assert all(np.array_equal(getattr(a, name), value) for name, value in vars(b).items())
+
+
+@pytest.mark.parametrize("n", [1, 3, 4, 7])
+def test_no_bit_depends_on_neighbours(sae, n):
+    made, images = encoder(sae), many_images(n)
+    made.at_once = 4
+    alone = encoder(sae)
+    for _ in range(2):  # the first images are tried both ways
+        assert_same(made.encode(images, list(range(n))), [alone(x, row) for row, x in enumerate(images)])
+
+
+def test_images_are_encoded_alone_where_neighbours_would_matter(sae, monkeypatch):
+    exact = type(sae).encode_sparse
+    monkeypatch.setattr(type(sae), "encode_sparse", lambda self, x: exact(self, x * (1 + 1e-3 * (len(x) > 11))))
+    made, images = encoder(sae), many_images(4)
+    made.at_once = 4
+    assert_same(made.encode(images, [0, 1, 2, 3]), [encoder(sae)(x, row) for row, x in enumerate(images)])
+    assert made.at_once == 1
+
+
+def test_dense_images_are_encoded_alone(sae):
+    with torch.no_grad():
+        sae.b_enc += 5
+    made, images = encoder(sae), many_images(4)
+    made.at_once = 4
+    assert_same(made.encode(images, [0, 1, 2, 3]), [encoder(sae)(x, row) for row, x in enumerate(images)])
+    assert made.at_once == 1
+
+
+def test_how_many_images_go_together(sae):
+    tokens = {(16, 16): 4, (14, 14): 4, (3, 3): 64, (40, 40): 1}
+    for grid, expected in tokens.items():
+        made = ImageEncoder(sae, create_aggregator("count"), grid, 1, TokenSpread((0.0,) * 8, ()))
+        assert made.at_once == expected
 
 
 def test_an_aggregator_that_breaks_its_contract_is_named(sae, tokens):

@@ -172,14 +172,14 @@ def test_a_signal_saves_and_says_how_to_go_on(train, tmp_path, monkeypatch, numb
 
 
 def test_a_signal_while_tokens_are_read_or_measured_loses_nothing(train, tmp_path, monkeypatch):
-    from cytosae_toolkit.training import session
+    from cytosae_toolkit.training import final_metrics
 
     def interrupt(*_: object, **__: object) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
-    real = session.measure_images
+    real = final_metrics.measure_images
     with monkeypatch.context() as patch:
-        patch.setattr(session, "measure_images", lambda *a, **k: (interrupt(), real(*a, **k))[1])
+        patch.setattr(final_metrics, "measure_images", lambda *a, **k: (interrupt(), real(*a, **k))[1])
         result = train()
     assert result.exit_code == 130
     assert "--resume" in result.stderr
@@ -218,7 +218,7 @@ def test_a_second_sigterm_is_patient():
         (["--backbone", "tim"], "There is no backbone 'tim'. Did you mean timm?"),
         (["--sae", "topkk"], "There is no SAE variant 'topkk'. Did you mean topk?"),
         (["-B", "sizes=3"], "has no option 'sizes'. Did you mean size?"),
-        (["-S", "ghost_grad=1"], "has no option 'ghost_grad'. Did you mean ghost_grads?"),
+        (["-S", "l1_coef=1"], "has no option 'l1_coef'. Did you mean l1_coefficient?"),
         (["-S", "ghost_grads=perhaps"], "ghost_grads='perhaps'"),
         (["-S", "ghost_grads"], "not of the form key=value"),
         (["--layer", "6"], "Layer 6 does not exist: this backbone has 6 blocks. Choose 0 to 5"),

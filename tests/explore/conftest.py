@@ -82,7 +82,7 @@ def trained(tmp_path_factory, tiny_images, tiny_backbone):
         view = token_source(table, run.backbone(device="cpu"), run.layer)
         tokens = view.read(np.arange(len(view)))
     with torch.no_grad():
-        h = torch.stack([run.sae.encode(torch.from_numpy(x.astype(np.float32))) for x in tokens]).numpy()
+        h = torch.stack([run.sae.encode_sparse(torch.from_numpy(x.astype(np.float32))).dense() for x in tokens]).numpy()
     return SimpleNamespace(run=run, table=table, tokens=tokens, h=h)
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.explore.codes import ImageCodes
 from cytosae_toolkit.explore.image import LoadedImage
+from cytosae_toolkit.interfaces.codes import Codes
 
 
 def loaded(width=392, height=300, grid=(3, 5), offset=(0.0, 0.0)):
@@ -16,7 +17,7 @@ def loaded(width=392, height=300, grid=(3, 5), offset=(0.0, 0.0)):
     ys = offset[1] + np.arange(grid[0] + 1) * (height - 2 * offset[1]) / grid[0]
     boxes = np.array([[xs[c], ys[r], xs[c + 1], ys[r + 1]] for r in range(grid[0]) for c in range(grid[1])])
     h = torch.arange(grid[0] * grid[1] * 2, dtype=torch.float32).reshape(-1, 2)
-    codes = ImageCodes.of(h, 0, grid, "an image")
+    codes = ImageCodes.of(Codes.from_dense(h), 0, grid)
     image = np.zeros((height, width, 3), dtype=np.uint8)
     return LoadedImage("an image", image, h.numpy(), codes, boxes, None, 0.1, 2.0, False)
 

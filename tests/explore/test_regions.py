@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.explore.codes import ImageCodes
 from cytosae_toolkit.explore.regions import rank_region, region_weights
+from cytosae_toolkit.interfaces.codes import Codes
 
 GRID = (4, 4)
 LEFT = np.zeros(GRID)
@@ -17,7 +18,7 @@ LEFT[:, :2] = 1
 
 def codes_of(*maps):
     h = np.stack([np.asarray(each, dtype=np.float32).reshape(-1) for each in maps], axis=1)
-    return ImageCodes.of(torch.from_numpy(h), 0, GRID, "an image")
+    return ImageCodes.of(Codes.from_dense(torch.from_numpy(h)), 0, GRID)
 
 
 def one_patch():

@@ -28,6 +28,7 @@ from cytosae_toolkit.explore.scene import (
 )
 from cytosae_toolkit.explore.windows import slide
 from cytosae_toolkit.images.windows import window_grid
+from cytosae_toolkit.progress import SILENT, Stoppable, Stopped
 
 pytestmark = pytest.mark.usefixtures("no_loggers")
 
@@ -90,7 +91,7 @@ def test_windows_are_blended_as_by_slide(explorer, pixels):
     expected = slide(explorer, MemoryField(pixels), window_grid(pixels.shape, 32), latents)
     for latent, values in zip(latents, expected.maps, strict=True):
         heat = scene.heat(latent)
-        np.testing.assert_allclose(heat.values, np.nan_to_num(values), rtol=1e-5, atol=1e-6)  # other matrix products
+        np.testing.assert_array_equal(heat.values, np.nan_to_num(values))
         assert heat.cell == expected.cell
     assert scene.approximate
 
@@ -266,6 +267,24 @@ def test_cells_of_a_field_are_found_and_read(explorer):
     with pytest.raises(CytosaeError, match="No white cell") as error:
         analyse(explorer, MemoryField(np.full((90, 90, 3), 230, np.uint8)), "cells", red_cell_diameter=20)
     assert "--" not in str(error.value)
+
+
+def test_too_many_windows_are_refused_before_they_are_made(explorer):
+    class Slide:
+        shape, pixel_size = (300_000, 400_000, 3), None
+
+    start = time.perf_counter()
+    with pytest.raises(CytosaeError, match="are the most"):
+        analyse(explorer, Slide(), "windows", window=40)
+    assert time.perf_counter() - start < 5
+
+
+def test_looking_for_cells_can_be_stopped_between_two_pieces(explorer):
+    field, asked = MemoryField(np.full((90, 90, 3), 230, np.uint8)), []
+    progress = Stoppable(SILENT, lambda: asked.append(1) or len(asked) == 2)
+    with pytest.raises(Stopped):
+        analyse(explorer, field, "cells", progress=progress)
+    assert len(asked) == 2
 
 
 def test_what_cannot_be_read_is_refused(explorer, pixels):

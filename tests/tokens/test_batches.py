@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -147,3 +148,27 @@ def test_sample_is_uniform_over_tokens_and_reads_only_what_it_needs():
         np.add.at(counts, (chosen[:, 0], chosen[:, 1]), 1)
         assert tokens.n_read == len(np.unique(chosen[:, 0]))
     assert abs(counts - 40).max() < 5 * np.sqrt(40)
+
+
+@given(SIZES, st.integers(1, 6), st.booleans(), st.integers(0, 9))
+@settings(max_examples=60, deadline=None)
+def test_the_parts_in_order_are_the_batch(sizes, n, whole, step):
+    n_images, batch, window = sizes
+    size = {"batch_images" if whole else "batch_tokens": max(batch, n)}
+    make = partial(TokenBatches, Numbered(n_images), seed=4, window_images=window, **size)
+    parts = [make(part=(i, n)) for i in range(n)]
+    assert torch.equal(torch.cat([part.batch(step) for part in parts]), make().batch(step))
+    assert torch.equal(torch.cat([list(part.iterate(step, 3))[2] for part in parts]), make().batch(step + 2))
+    assert sum(part.share for part in parts) == pytest.approx(1)
+    assert all(part.share == len(part.batch(step)) / max(batch, n) for part in parts)
+
+
+def test_of_whole_images_only_those_of_the_part_are_read():
+    tokens = Numbered(40)
+    TokenBatches(tokens, seed=0, batch_images=10, part=(2, 5)).batch(0)
+    assert tokens.n_read == 8
+
+
+def test_a_batch_has_something_for_every_part():
+    with pytest.raises(CytosaeError, match="A batch of 3 images cannot be shared by 4 processes"):
+        TokenBatches(Numbered(9), seed=0, batch_images=3, part=(0, 4))

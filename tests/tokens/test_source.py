@@ -102,3 +102,10 @@ def test_automatic_precision_follows_the_store(images, tmp_path):
     with pytest.raises(CytosaeError, match=r"bfloat16; asked for is .*float32"):
         token_source(images, Matrix(), -2, store=tmp_path / "s", precision="float32")
     assert default_store(Matrix(), -2, precision="bfloat16").name.endswith("-bfloat16")
+
+
+@pytest.mark.parametrize("no_store", [True, False])
+def test_an_empty_part_of_a_table_has_no_tokens(images, tmp_path, no_store):
+    view = token_source(images.subset(np.arange(0)), Matrix(), -2, store=tmp_path / "s", no_store=no_store)
+    assert len(view) == 0
+    assert view.read([]).shape == (0, *view.identity.image_shape)

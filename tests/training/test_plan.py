@@ -2,8 +2,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+from cytosae_relu_l1 import ReluL1Options
+from cytosae_relu_l1.sae import build
 
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.training.config import TrainConfig
@@ -119,31 +122,37 @@ def test_too_small_a_disk_is_refused():
         replace(PLAN, disk_available=1_500_000_000).check()
 
 
+def sae_of(sizes):
+    return build(sizes.d_model, sizes.d_sae, ReluL1Options())
+
+
 def test_memory_grows_with_every_size():
     base = Sizes(d_model=64, d_sae=512, batch_tokens=256, steps=1, warmup_steps=1)
-    need = step_memory(base, 1000)
+    need = step_memory(base, sae_of(base), 1000)
     assert need > 4 * 2 * 64 * 512 * 4  # weights, gradients, two moments
     for change in ({"d_model": 128}, {"d_sae": 1024}, {"batch_tokens": 512}):
-        assert step_memory(replace(base, **change), 1000) > need
-    assert step_memory(base, 2000) > need
+        other = replace(base, **change)
+        assert step_memory(other, sae_of(other), 1000) > need
+    assert step_memory(base, sae_of(base), 2000) > need
     assert run_disk(base) >= 3 * 2 * 64 * 512 * 4  # weights and moments of a checkpoint
 
 
 def test_a_batch_that_nobody_asked_for_is_halved_until_it_fits():
     sizes = sizes_of()
-    available = step_memory(replace(sizes, batch_tokens=1024), 0) / 0.89
-    found = fit_batch(config(), sizes, int(available), 0)
+    sae = Mock(step_bytes=lambda n_tokens: 10_000 * n_tokens)
+    available = step_memory(replace(sizes, batch_tokens=1024), sae, 0) / 0.89
+    found = fit_batch(config(), sizes, sae, int(available), 0)
     assert found.batch_tokens == 1024
     assert found.steps * found.batch_tokens == sizes.steps * sizes.batch_tokens  # each token is shown as often
-    assert fit_batch(config(steps=9), replace(sizes, steps=9), int(available), 0).steps == 9
-    assert fit_batch(config(), sizes, 1, 0).batch_tokens == 256
-    assert fit_batch(config(batch_tokens=4096), sizes, 1, 0) == sizes  # the user's word
+    assert fit_batch(config(steps=9), replace(sizes, steps=9), sae, int(available), 0).steps == 9
+    assert fit_batch(config(), sizes, sae, 1, 0).batch_tokens == 256
+    assert fit_batch(config(batch_tokens=4096), sizes, sae, 1, 0) == sizes  # the user's word
 
 
 def test_trials_expect_more_time_for_more_work():
     small = Sizes(d_model=16, d_sae=64, batch_tokens=64, steps=1, warmup_steps=1)
     large = replace(small, d_sae=4096 * 8, batch_tokens=1024 * 8)
-    assert 0 < step_seconds(small, "cpu") < step_seconds(large, "cpu")
+    assert 0 < step_seconds(small, sae_of(small), "cpu") < step_seconds(large, sae_of(large), "cpu")
 
 
 def test_the_best_of_a_few_calls_counts(monkeypatch):

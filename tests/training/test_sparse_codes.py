@@ -28,6 +28,17 @@ def test_positive_codes_are_the_relu(problem, block, shift, monkeypatch):
     assert same(positive_codes(x, rows, bias + shift), Codes.from_dense(expected))
 
 
+@pytest.mark.parametrize("n", [63, 64, 65, 200])
+def test_columns_are_found_wherever_they_are(n):
+    generator = torch.Generator().manual_seed(1)
+    x, rows = (torch.randint(-3, 4, (m, 8), generator=generator).float() for m in (n, 70))
+    x[0, 0], x[-1] = float("nan"), 3 * rows[0]
+    expected = torch.relu(x @ rows.T - 40)
+    expected[0] = 0  # NaN is not positive
+    assert expected[-1].sum() > 0
+    assert same(positive_codes(x, rows, torch.full((70,), -40.0)), Codes.from_dense(expected))
+
+
 def test_blocks_are_shown_before_they_are_overwritten(problem, monkeypatch):
     monkeypatch.setattr(sparse_codes, "BLOCK_ELEMENTS", 30 * 16)
     x, rows, bias = problem

@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
+from cytosae_toolkit.distributed import Place, Ranks
 from cytosae_toolkit.errors import NotFiniteError
 from cytosae_toolkit.training.state import latest_checkpoint, state_tensors
 from cytosae_toolkit.training.trainer import Interrupted, Schedule, Trainer, dead_share, step_generator
@@ -253,3 +254,44 @@ def test_bfloat16_is_another_precision(trainer):
     rough.fit()
     assert state_of(exact) != state_of(rough)
     assert rough.sae.W_enc.dtype == torch.float32
+
+
+class OneOfTwo(Ranks):
+    """One of two processes whose other one does the same, and may want to stop."""
+
+    def __init__(self, rank, other_stops=False):
+        super().__init__(Place(rank, 2, rank, 2), "cpu")
+        self.other_stops, self.barriers = other_stops, 0
+
+    def any(self, flag):
+        return flag or self.other_stops
+
+    def barrier(self):
+        self.barriers += 1
+
+
+def test_only_the_first_process_writes_and_reports(trainer):
+    told = []
+    second = trainer(ranks=OneOfTwo(1), share=0.5, notify=lambda *event: told.append(event))
+    second.fit()
+    assert (second.step, told) == (20, [])
+    assert not list(second.run.iterdir())
+    first = trainer(ranks=OneOfTwo(0), share=0.5)
+    first.fit()
+    assert latest_checkpoint(first.run).step == 20
+    assert [row["tokens"] for row in first.log.rows] == [32 * step for step in (5, 10, 15, 20)]  # of both
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_whoever_wants_to_stop_stops_all_once_the_state_is_saved(trainer, rank):
+    stopped = trainer(ranks=OneOfTwo(rank, other_stops=True), share=0.5)
+    with pytest.raises(Interrupted):
+        stopped.fit()
+    assert (latest_checkpoint(stopped.run) is None) == (rank == 1)
+    assert stopped.ranks.barriers == 1
+
+
+def test_processes_draw_independently():
+    seeds = [step_generator(3, 5, rank).initial_seed() for rank in (0, 1, 2)]
+    assert seeds[0] == step_generator(3, 5).initial_seed()
+    assert len(set(seeds)) == 3
