@@ -3,7 +3,8 @@
 python -m benchmarks [--images 16] [--latents 49152] [--rounds 5] [--only step|atlas|backbone|interactive]
 
 Prints a table of medians, with the range over rounds in brackets; what is compared takes turns in one process, so that
-other work on the machine hurts all alike. `benchmarks.viewer` and `benchmarks.atlas_scale` are programs of their own.
+other work on the machine hurts all alike. `benchmarks.viewer`, `benchmarks.atlas_scale` and `benchmarks.atlas_build
+--scale` are programs of their own.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ def step(arguments: argparse.Namespace) -> Rows:
 
 
 def atlas(arguments: argparse.Namespace) -> Rows:
-    """Measure building an atlas from kept tokens, and its cost over images."""
-    return atlas_build.report(arguments.latents, arguments.rounds)
+    """Measure building an atlas from kept tokens."""
+    return atlas_build.report(atlas_build.measure(latents=arguments.latents))
 
 
 def tokens(arguments: argparse.Namespace) -> Rows:

@@ -273,6 +273,20 @@ def table(found: dict[str, Any]) -> str:
     return "\n".join([*lines, f"Memory of ours: {peaks}. {found['threads']} threads, L0 {found['l0']}."])
 
 
+def report(found: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Return rows of what, result, goal."""
+    rows = []
+    for way, what in (("ours", "without pictures"), ("ours with pictures", "with pictures")):
+        ratio, share = found["ratio to published"][way]["wall"], found["share of product"][way]["wall"]
+        rate = found["images per second"][way]
+        rows.append((f"tokens → atlas, {what}: images/s", f"{rate:.2f}", ""))
+        rows.append((f"tokens → atlas, {what}: times faster than published", f"{ratio:.2f}", "≥ 1.7"))
+        rows.append((f"tokens → atlas, {what}: share of the encoder's product", f"{share:.0%}", "≥ 75 %"))
+    ours, published = found["peak megabytes"]["ours"], found["peak megabytes"]["published"]
+    rows.append(("tokens → atlas: memory", f"1/{published / ours:.1f} ({ours:.0f} of {published:.0f} MB)", "≤ 1/4"))
+    return rows
+
+
 def scale_table(found: dict[int, dict[str, float]]) -> str:
     """Return what `scale` found as a table."""
     return "\n".join(

@@ -13,8 +13,8 @@ from torch import Tensor
 from cytosae_toolkit.interfaces.codes import Codes, stable_order, starts
 from cytosae_toolkit.training.threads import in_threads
 
-BLOCK_ELEMENTS = 1 << 23
-"""Pre-activations computed at a time: 32 MiB, small enough to stay near the processor."""
+BLOCK_ELEMENTS = 1 << 24
+"""Pre-activations computed at a time: 64 MiB; larger ones leave threads idle less often."""
 ROWS = 64
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import pairwise
 from typing import TypeVar
 
@@ -20,9 +21,15 @@ def shares(n: int) -> list[tuple[int, int]]:
 
 
 def in_threads(function: Callable[[int, int], T], n: int) -> list[T]:
-    """Return what a function returns for each part of ``range(n)``, computed at once; it gets the bounds."""
-    parts = shares(n)
-    if len(parts) == 1:
-        return [function(*parts[0])]
-    with ThreadPoolExecutor(len(parts)) as pool:
-        return list(pool.map(lambda bounds: function(*bounds), parts))
+    """Return what a function returns for each part of ``range(n)``, computed at once; it gets the bounds.
+
+    The calling thread does the first part itself. The function must not call `in_threads`.
+    """
+    first, *others = shares(n)
+    waiting = [_pool().submit(function, *part) for part in others]
+    return [function(*first), *(one.result() for one in waiting)]
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(thread_name_prefix="cytosae-kernels")
