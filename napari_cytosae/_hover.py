@@ -29,6 +29,8 @@ STILL = 4.0
 """A mouse that moved less between press and release has clicked, pixels of the canvas."""
 EDGE = 0.08
 """Width of the outlines in sides of the smallest patch."""
+THINNEST, WIDEST = 2.0, 0.4
+"""Least width of the outlines in pixels of the screen, and most in sides of the smallest patch."""
 NAME = "patch"
 """Name of the layer of outlines."""
 
@@ -181,13 +183,20 @@ class Hover:
         colours = [colour if spot else "transparent" for spot, colour in zip(spots, (HOVERED, PINNED), strict=True)]
         self._draw(picture, boxes, colours)
 
+    def _screen_pixel(self, picture: Picture) -> float:
+        """Return the side of a pixel of the screen, in data units of the picture's layer."""
+        scale = np.abs(picture.layer.scale[list(picture.frame.axes)])
+        camera = getattr(self.viewer, "scene", self.viewer).camera  # napari before 0.9 has it on the viewer
+        return float(1 / (camera.zoom * scale.min()))
+
     def _draw(self, picture: Picture, boxes: Sequence[Box], colours: list[str]) -> None:
         """Outline each patch: always as many, so that the layer only has to move them.
 
         Numbers of a layer that are changed in place and shown by a refresh of nothing else cost a fraction of new data:
         the layer list and the extent of the viewer stay as they are.
         """
-        width = EDGE * min(min(x1 - x0, y1 - y0) for x0, y0, x1, y1 in boxes) * min(picture.frame.step)
+        side = min(min(x1 - x0, y1 - y0) for x0, y0, x1, y1 in boxes) * min(picture.frame.step)
+        width = min(max(EDGE * side, THINNEST * self._screen_pixel(picture)), WIDEST * side)
         sides = np.concatenate([sides_of(picture.frame, box, width) for box in boxes])
         layer = self._layer(picture, sides)
         layer.data[:] = sides

@@ -75,6 +75,14 @@ def test_the_patch_under_the_cursor_is_told_and_outlined(hover, session, viewer,
     assert outlined(hover) == {}
 
 
+@pytest.mark.parametrize(("zoom", "width"), [(0.1, 4.0), (4, 2.0), (1000, 0.8)])
+def test_outlines_are_seen_at_every_zoom(hover, viewer, layer, zoom, width):
+    """Two pixels of the screen at least, 8 % of a patch (10 pixels of the picture) usually, 40 % at most."""
+    getattr(viewer, "scene", viewer).camera.zoom = zoom
+    mouse_move_callbacks(viewer, event("mouse_move", world(layer, 10.1, 5.1)))
+    assert float(np.max(hover.outlines.edge_width)) == pytest.approx(width)
+
+
 def test_moving_within_a_patch_tells_nothing(hover, session, layer):
     told = []
     session.spot_changed.connect(lambda: told.append(session.spot))
