@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from cytosae_toolkit.devices import autocast
 from cytosae_toolkit.distributed import ALONE, Ranks
-from cytosae_toolkit.errors import NotFiniteError
+from cytosae_toolkit.errors import CytosaeError, NotFiniteError
 from cytosae_toolkit.interfaces.sae import SparseAutoencoder, StepContext
 from cytosae_toolkit.progress import SILENT, Progress, Task
 from cytosae_toolkit.training.log import MetricsLog, term_column
@@ -154,6 +155,8 @@ class Trainer:
             If the loss or a weight becomes NaN or infinite; the last good state is kept.
         Interrupted
             If `stop` said so; the state is saved.
+        CytosaeError
+            If a batch does not fit into memory; the last saved state is kept.
         """
         remaining = self.schedule.steps - self.step
         self.sae.train()
@@ -162,7 +165,8 @@ class Trainer:
         with self.progress.task("Training", self.schedule.steps, "steps", done=self.step) as task:
             self._logged = (self.step, time.monotonic())
             for tokens in self.batches.iterate(self.step, remaining):
-                terms = self.train_step(tokens.to(self.device, non_blocking=True))
+                with _explain_memory(tokens):
+                    terms = self.train_step(tokens.to(self.device, non_blocking=True))
                 if self.step % self.schedule.log_every == 0 or self.step == self.schedule.steps:
                     self._log(tokens, terms, task)
                 task.advance()
@@ -253,6 +257,17 @@ class Trainer:
             "lr": self.schedule.rate(self.step - 1),
             "tokens_per_second": rate,
         }
+
+
+@contextmanager
+def _explain_memory(tokens: Tensor) -> Iterator[None]:
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise CytosaeError(
+            f"Memory ran out in a training step of {tokens.shape[:-1].numel():,} tokens; the last saved state is kept.",
+            "Lower --batch-tokens or --expansion, or use --device cpu.",
+        ) from error
 
 
 def dead_share(sae: SparseAutoencoder, window: int = DEAD_WINDOW) -> float:

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save
 
 from cytosae_toolkit.distributed import Place, Ranks
-from cytosae_toolkit.errors import NotFiniteError
+from cytosae_toolkit.errors import CytosaeError, NotFiniteError
 from cytosae_toolkit.training.state import latest_checkpoint, state_tensors
 from cytosae_toolkit.training.trainer import Interrupted, Schedule, Trainer, dead_share, step_generator
 
@@ -47,6 +47,21 @@ def test_a_variant_that_it_does_not_know_learns(trainer):
     trained.fit()
     assert error() < 0.5 * untrained
     assert trained.step == 60
+
+
+@pytest.mark.parametrize("kind", [torch.OutOfMemoryError, MemoryError])
+def test_a_batch_that_does_not_fit_is_one_sentence(trainer, kind):
+    trained = trainer(steps=20)
+
+    def loss(tokens, context):
+        if context.step == 7:
+            raise kind("12 GiB")
+        return type(trained.sae).loss(trained.sae, tokens, context)
+
+    trained.sae.loss = loss
+    with pytest.raises(CytosaeError, match=r"ran out in a training step of \d+ tokens; .* Lower --batch-tokens"):
+        trained.fit()
+    assert latest_checkpoint(trained.run).step == 5
 
 
 def test_the_order_within_a_step(trainer):
