@@ -192,6 +192,9 @@ class ExportPanel(Listening, QWidget):
         return QMessageBox.question(self, "Replace?", question) == QMessageBox.StandardButton.Yes
 
     def _write(self, path: Path, write: Callable[[JobProgress], None], remark: str = "") -> None:
+        if not path.parent.is_dir():
+            self.message.setText(f"There is no folder {path.parent}. Choose one that exists.")
+            return
         said = f"Saved {path}. {remark}".rstrip()
         self.message.setText(f"Writing {path.name}…")
         self._job = run_job(self, write, lambda _: self.message.setText(said), failed=self.message.setText)

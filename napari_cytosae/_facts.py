@@ -109,9 +109,17 @@ def facts_of(session: Session) -> Facts:
 
 
 def fires_everywhere(session: Session) -> NDArray[np.bool_]:
-    """Return which latents fire on nearly every image of the atlas, bool [d_sae]; none where there is no atlas."""
+    """Return which latents fire on nearly every image of the atlas and have no name, bool [d_sae]."""
     limit = EVERYWHERE if session.explorer is None else session.explorer.everywhere
-    return np.asarray(facts_of(session).frequency >= limit)  # NaN is not
+    found = np.asarray(facts_of(session).frequency >= limit)  # NaN is not
+    found[named(session)] = False
+    return found
+
+
+def named(session: Session) -> list[int]:
+    """Return the latents that have a name: no filter hides what somebody cared to name."""
+    current = {} if session.atlas is None else session.atlas.annotations.current()
+    return [latent for latent, entry in current.items() if entry.name]
 
 
 def number(value: float) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_cytosae._session import Session
     from napari_cytosae._sources import MissingWeights
 
+NEXT = "Next: choose a concept under Concepts to see where it lights up, or click on a cell and look under Ask."
 KINDS = (
     ("one cell, as it is", "cell", "The whole picture is one cell, like the model's training images"),
     ("find the white cells", "cells", "A field: cells are found and cropped as the training images were"),
@@ -270,7 +271,8 @@ class LoadPanel(Listening, QWidget):
         self.picture, self._pixels = picture, pixels
         self.picture_read.emit(picture)
         self._session.set_scene(scene)
-        self._tell(*result_of(scene))
+        text, badge = result_of(scene)
+        self._tell(f"{text} {NEXT}", badge)
 
     def _ask_weights(self, missing: MissingWeights, explorer: Explorer) -> None:
         from napari_cytosae._sources import fetch

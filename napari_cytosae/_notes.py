@@ -208,30 +208,27 @@ class NotesPanel(Listening, QWidget):
         self._session.names_changed.emit()
 
     def undo(self) -> None:
-        """Take the last change back, after asking if it is somebody else's."""
+        """Take the last change back, after asking if it is somebody else's or of another concept."""
         try:
             self.look_for_changes()
-            author = self._newest_author()
-            if author and author != self._own_name() and not self._agrees_to_undo(author):
+            atlas = self._session.atlas
+            change = [] if atlas is None else atlas.annotations.last_change()
+            strange = any(entry.author != self._own_name() or entry.latent not in self._latents for entry in change)
+            if strange and not self._agrees_to_undo(_described(change)):
                 return
             undone = self._session.undo_annotation()
         except CytosaeError as error:
             self._say_state(str(error))
             return
-        self._say_state("The last change was taken back." if undone else "There is nothing to take back.")
-
-    def _newest_author(self) -> str:
-        atlas = self._session.atlas
-        current = [] if atlas is None else list(atlas.annotations.current().values())
-        return max(current, key=lambda entry: entry.time).author if current else ""
+        self._say_state(f"Taken back: {_described(change)}." if undone else "There is nothing to take back.")
 
     def _own_name(self) -> str:
         from cytosae_toolkit.atlas.names import default_author
 
         return self._session.author or default_author()
 
-    def _agrees_to_undo(self, author: str) -> bool:
-        question = f"The last change is by {author}. Take it back?"
+    def _agrees_to_undo(self, change: str) -> bool:
+        question = f"The last change is {change}. Take it back?"
         return QMessageBox.question(self, "Undo", question) == QMessageBox.StandardButton.Yes
 
     def look_for_changes(self) -> None:
@@ -286,3 +283,11 @@ class NotesPanel(Listening, QWidget):
 
 def _said(annotation: Annotation | None) -> Draft:
     return Draft() if annotation is None else Draft(annotation.name, annotation.note, annotation.verdict)
+
+
+def _described(change: Sequence[Annotation]) -> str:
+    """Say what a change said of which concepts, and who said it."""
+    first, more = change[0], len(change) - 1
+    what = f"“{first.name}”" if first.name else f"the verdict “{first.verdict}”" if first.verdict else "what was said"
+    others = f" and {more} more" if more else ""
+    return f"{what} of concept {first.latent}{others}, by {first.author}"

@@ -176,6 +176,11 @@ class Annotations:
             self._append([Line(annotation, change) for annotation in added])
         return added
 
+    def last_change(self) -> list[Annotation]:
+        """Return what the last change said that is not taken back yet, one entry for each of its latents."""
+        lines = _standing(self._load())
+        return [line.annotation for line in lines if line.change == lines[-1].change]
+
     def undo(self) -> list[Annotation]:
         """Take the last change back that is not taken back yet, by appending what held before it.
 

@@ -135,6 +135,8 @@ def test_those_that_fire_everywhere_are_hidden(table, session):
     session.hide_everywhere = True
     assert not set(listed(table)) & set(everywhere.tolist())
     assert f"{len(everywhere)} that fire everywhere are hidden" in table.said.text()
+    session.annotate([int(everywhere[0])], name="nucleus")
+    assert int(everywhere[0]) in listed(table), "what somebody named is not hidden"
 
 
 def test_the_second_concept(table, session):

@@ -120,3 +120,8 @@ def test_a_real_view(make_napari_viewer, session, cell_scene, picture, tmp_path,
     saved(panel, tmp_path / "v.png", qtbot)
     image = QImage(str(tmp_path / "v.png"))
     assert len({image.pixel(x, y) for x in range(0, image.width(), 5) for y in range(0, 200, 5)}) > 50
+
+
+def test_a_folder_that_does_not_exist_is_one_sentence(panel, cell_scene, tmp_path):
+    panel.save_heat(tmp_path / "absent" / "h.tif")
+    assert panel.message.text() == f"There is no folder {tmp_path / 'absent'}. Choose one that exists."

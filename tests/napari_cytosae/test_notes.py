@@ -80,8 +80,18 @@ def test_undo_of_somebody_elses_change_asks(notes, session, atlas, monkeypatch, 
     asked = []
     monkeypatch.setattr(QMessageBox, "question", lambda *args: asked.append(args[2]) or answer)
     notes.undo()
-    assert asked == ["The last change is by B. Other. Take it back?"]
+    assert asked == ["The last change is “theirs” of concept 9, by B. Other. Take it back?"]
     assert session.names() == ({} if agrees else {9: "theirs"})
+
+
+def test_undo_of_a_change_of_another_concept_asks(notes, session, monkeypatch):
+    """Undo was pressed to drop unsaved text, and took the name of another concept away."""
+    session.annotate([9, 10], name="mine")
+    asked = []
+    monkeypatch.setattr(QMessageBox, "question", lambda *args: asked.append(args[2]) or QMessageBox.StandardButton.No)
+    notes.undo()
+    assert len(asked) == 1 and "“mine” of concept 9 and 1 more, by " in asked[0]
+    assert session.names() == {9: "mine", 10: "mine"}
 
 
 def test_two_viewers_see_each_others_names(notes, session, atlas, qtbot):
