@@ -67,7 +67,7 @@ GOALS = {"heat map of a latent on a loaded image": "≤ 20 ms", "top latents of 
 def report(found: dict[str, list[float]]) -> list[tuple[str, str, str]]:
     """Return rows of what, result, goal."""
     return [
-        (name, f"{np.median(times):.1f} ms ({min(times):.1f} to {max(times):.1f})", GOALS.get(name, ""))
+        (name, f"{np.median(times):.2f} ms ({min(times):.2f} to {max(times):.2f})", GOALS.get(name, ""))
         for name, times in found.items()
     ]
 

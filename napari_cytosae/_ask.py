@@ -37,8 +37,8 @@ class AskPanel(Listening, QWidget):
     def __init__(self, viewer: ViewerModel, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.viewer, self.session = viewer, session
-        self.hovered = Answer(session, ACTIVATION, "Point at a cell.")
-        self.pinned = Answer(session, ACTIVATION, "Click on a patch to keep its concepts here.")
+        self.hovered = Answer(session, ACTIVATION, "Point at a cell of a picture that was read (see Load).")
+        self.pinned = Answer(session, ACTIVATION, "Click on such a cell to keep a patch and its concepts here.")
         self.asked = RegionPanel(viewer, session)
         parts = QSplitter(Qt.Orientation.Vertical)
         for part in (self.hovered, self.pinned, self.asked):

@@ -210,7 +210,7 @@ def similar_cells(table: pd.DataFrame) -> list[Cell]:
     """Return what `Explorer.similar_images` found as cells of a grid."""
     known = [texts(table, name).tolist() for name in ("id", "label", "patient", "set", "shared")]
     return [
-        Cell(int(row), id_, label, patient, set_, note=f"shares latents {shared}", similarity=float(alike))
+        Cell(int(row), id_, label, patient, set_, note=f"shares concepts {shared}", similarity=float(alike))
         for row, alike, id_, label, patient, set_, shared in zip(table.index, table["similarity"], *known, strict=True)
     ]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from cytosae_toolkit.errors import CytosaeError
 from napari_cytosae._job_bar import JobBar
@@ -67,6 +69,7 @@ class LoadPanel(Listening, QWidget):
         self.image, self.kind, self.shapes = QComboBox(), QComboBox(), QComboBox()
         self.scale, self.jobs, self.question = ScaleChooser(viewer), JobBar(), Question()
         self.analyse_button, self.result, self.badge = QPushButton("Analyse"), QLabel(), QLabel()
+        self.open_button = QPushButton("Open a picture …")
         self._lay_out()
         events = viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered, events.changed, events.renamed):
@@ -82,6 +85,7 @@ class LoadPanel(Listening, QWidget):
             (self.image, "Which picture of the viewer is read."),
             (self.kind, "How it is read: as one cell, by the cells found in it, by boxes that you draw, by windows."),
             (self.shapes, "The Shapes layer whose rectangles are the boxes."),
+            (self.open_button, "Open an image file; or drop one into the window, or use File > Open."),
             (self.analyse_button, "Read the picture: what each of its patches contains. It can be cancelled."),
         ):
             widget.setToolTip(tip)
@@ -99,11 +103,13 @@ class LoadPanel(Listening, QWidget):
         row.addWidget(self.analyse_button, 1)
         row.addWidget(self.draw_boxes)
         layout = QVBoxLayout(self)
+        layout.addWidget(self.open_button)
         layout.addLayout(self.form)
         layout.addLayout(row)
         for below in (self.question, self.jobs, self.result, self.badge):
             layout.addWidget(below)
         layout.addStretch(1)
+        self.open_button.clicked.connect(lambda *_: self._ask_for_picture())
         self.analyse_button.clicked.connect(lambda *_: self.analyse())
         self.draw_boxes.clicked.connect(lambda *_: self._add_boxes())
         self.image.activated.connect(lambda *_: self._choose_kind())
@@ -146,6 +152,23 @@ class LoadPanel(Listening, QWidget):
         self.check_picture()
         if self.layer is not before:
             self._choose_kind()
+            if before is None:
+                self._tell("", "")
+
+    def _ask_for_picture(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Open a picture")
+        if path:
+            self.open_picture(path)
+
+    def open_picture(self, path: str) -> None:
+        """Add an image file to the viewer; what cannot be read is said in the panel."""
+        try:
+            self._viewer.open(path, plugin="napari")
+        except Exception:  # whatever a reader may raise
+            logging.getLogger(__name__).info("%s was not read.", path, exc_info=True)
+            self._tell(
+                f"{Path(path).name} is not a picture that can be read here. File > Open offers more readers.", ""
+            )
 
     def check_picture(self) -> None:
         """Forget a scene whose layer is gone or holds other data by now."""
@@ -253,7 +276,7 @@ class LoadPanel(Listening, QWidget):
 
     def _picture(self) -> Picture:
         if self.layer is None:
-            raise CytosaeError("There is no image.", "Open one: drop it into the window.")
+            raise CytosaeError("There is no image.", "Open one with the button above, or drop it into the window.")
         return picture_of(self.layer, self._viewer.dims)
 
     def _options(self, picture: Picture) -> dict[str, Any]:

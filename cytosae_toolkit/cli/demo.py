@@ -51,7 +51,7 @@ def demo(
 ) -> None:
     """Generate smears, train an SAE on them, and show what its latents see.
 
-    Downloads nothing; takes about four minutes on two cores. Interrupted, the same command goes on.
+    Downloads nothing; takes two to four minutes on two cores. Interrupted, the same command goes on.
     """
     from cytosae_toolkit.cli.progress import progress_for
     from cytosae_toolkit.cli.train import stop_on_signal

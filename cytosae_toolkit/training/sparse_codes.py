@@ -15,6 +15,8 @@ from cytosae_toolkit.training.threads import in_threads
 
 BLOCK_ELEMENTS = 1 << 24
 """Pre-activations computed at a time: 64 MiB; larger ones leave threads idle less often."""
+BLOCK_ROWS = 4096
+"""Latents at a time; more gain nothing, and with few tokens a smaller block stays near the processor."""
 ROWS = 64
 
 
@@ -33,7 +35,7 @@ def preactivation_blocks(x: Tensor, rows: Tensor) -> Iterator[tuple[int, Tensor]
     int, torch.Tensor
         First latent; ``rows[first : first + b] @ x.T``, float [b, n], overwritten by the next.
     """
-    size = max(1, BLOCK_ELEMENTS // max(1, len(x)))
+    size = max(1, min(BLOCK_ROWS, BLOCK_ELEMENTS // max(1, len(x))))
     buffer = x.new_empty(min(size, len(rows)), len(x))
     for first in range(0, len(rows), size):
         block = rows[first : first + size]

@@ -85,4 +85,4 @@ def test_similar_cells(explorer, atlas):
     table = explorer.similar_images(3, image=explorer.read(atlas.picture(0)))
     found = similar_cells(table)
     assert [cell.row for cell in found] == table.index.tolist()
-    assert "shares latents" in found[0].tooltip
+    assert "shares concepts" in found[0].tooltip

@@ -265,3 +265,20 @@ def test_a_failure_is_a_sentence_in_the_panel(qtbot, panel, monkeypatch):
     panel.analyse()
     idle(qtbot, panel)
     assert panel.result.text() == "No white cell was found."
+
+
+def test_a_picture_is_opened_from_the_panel(panel, viewer, tmp_path):
+    from npe2 import PluginManager
+    from skimage.io import imsave
+
+    PluginManager.instance().discover()  # napari's own readers, as a window finds them
+    for layer in list(viewer.layers):
+        viewer.layers.remove(layer)
+    panel.analyse()
+    assert panel.result.text().startswith("There is no image.")
+    imsave(tmp_path / "cell.png", np.full((40, 50, 3), 200, dtype=np.uint8), check_contrast=False)
+    panel.open_picture(str(tmp_path / "cell.png"))
+    assert panel.layer is viewer.layers["cell"] and panel.result.text() == ""
+    (tmp_path / "text.txt").write_text("no picture")
+    panel.open_picture(str(tmp_path / "text.txt"))
+    assert panel.result.text().startswith("text.txt is not a picture that can be read here.")
