@@ -28,7 +28,7 @@ from cytosae_toolkit.interfaces.codes import Codes
 from cytosae_toolkit.interfaces.sae import SparseAutoencoder
 from cytosae_toolkit.training.image_fit import TokenSpread
 
-TOKENS_AT_ONCE = 1280
+TOKENS_AT_ONCE = 2304
 """Tokens from which a larger product is hardly faster for each of them."""
 MOST_AT_ONCE = 64
 

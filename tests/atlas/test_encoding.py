@@ -142,7 +142,7 @@ def test_dense_images_are_encoded_alone(sae):
 
 
 def test_how_many_images_go_together(sae):
-    tokens = {(16, 16): 4, (14, 14): 4, (3, 3): 64, (40, 40): 1}
+    tokens = {(16, 16): 8, (14, 14): 8, (3, 3): 64, (40, 40): 1}
     for grid, expected in tokens.items():
         made = ImageEncoder(sae, create_aggregator("count"), grid, 1, TokenSpread((0.0,) * 8, ()))
         assert made.at_once == expected
