@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,6 +25,8 @@ from pathlib import Path
 from statistics import median
 from threading import Event
 from typing import TYPE_CHECKING, Any
+
+from benchmarks.measuring import in_process
 
 if TYPE_CHECKING:
     import torch
@@ -249,12 +250,9 @@ def _resident() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
-def _in_process(stage: str, folder: Path, images: int, latents: int) -> dict[str, float]:
-    sizes = ["--images", str(images), "--latents", str(latents)]
-    command = [sys.executable, "-m", "benchmarks.atlas_build", "--stage", stage, "--folder", str(folder), *sizes]
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    found: dict[str, float] = json.loads(output.splitlines()[-1])
-    return found
+def _in_process(stage: str, folder: Path, images: int, latents: int) -> Any:
+    size = ("--images", str(images), "--latents", str(latents))
+    return in_process("benchmarks.atlas_build", "--stage", stage, "--folder", str(folder), *size)
 
 
 def table(found: dict[str, Any]) -> str:

@@ -13,13 +13,14 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from benchmarks.measuring import in_process
 
 if TYPE_CHECKING:
     from cytosae_toolkit.atlas.reading import Atlas
@@ -123,13 +124,10 @@ STAGES: dict[str, Callable[[Path, int, int], dict[str, Any]]] = {
 }  # fmt: skip
 
 
-def in_process(stage: str, folder: Path, images: int, latents: int) -> dict[str, Any]:
-    """Run a stage in a process of its own and print what it found."""
-    sizes = ["--images", str(images), "--latents", str(latents)]
-    command = [sys.executable, "-m", "benchmarks.atlas_scale", "--stage", stage, "--folder", str(folder), *sizes]
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    found: dict[str, Any] = json.loads(output.splitlines()[-1])
-    return found
+def in_its_own_process(stage: str, folder: Path, images: int, latents: int) -> Any:
+    """Run a stage in a process of its own and return what it found."""
+    size = ("--images", str(images), "--latents", str(latents))
+    return in_process("benchmarks.atlas_scale", "--stage", stage, "--folder", str(folder), *size)
 
 
 def show(found: dict[str, Any]) -> str:
@@ -159,7 +157,7 @@ def main() -> None:
         images = round(arguments.images * share)
         with tempfile.TemporaryDirectory() as folder:
             for stage in STAGES:
-                found = in_process(stage, Path(folder), images, arguments.latents)
+                found = in_its_own_process(stage, Path(folder), images, arguments.latents)
                 print(f"{images:,} images, {stage}: {show(found)}", flush=True)
 
 

@@ -13,11 +13,14 @@ import torch
 T = TypeVar("T")
 
 
+def cut(n: int, parts: int) -> list[tuple[int, int]]:
+    """Return the bounds of about equal parts of ``range(n)``."""
+    return list(pairwise(n * i // parts for i in range(parts + 1)))
+
+
 def shares(n: int) -> list[tuple[int, int]]:
     """Return the bounds of as many about equal parts of ``range(n)`` as PyTorch uses threads, at most `n`."""
-    parts = max(1, min(torch.get_num_threads(), n))
-    edges = [n * i // parts for i in range(parts + 1)]
-    return list(pairwise(edges))
+    return cut(n, max(1, min(torch.get_num_threads(), n)))
 
 
 def in_threads(function: Callable[[int, int], T], n: int) -> list[T]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Literal
 
 import torch
@@ -29,6 +28,7 @@ from cytosae_toolkit.training.sparse_codes import (
     preactivation_blocks,
     top_codes,
 )
+from cytosae_toolkit.training.threads import cut
 
 Path = Literal["auto", "sparse", "dense"]
 Terms = Callable[[Tensor, Tensor, Tensor], Mapping[str, Tensor]]
@@ -94,7 +94,8 @@ class Tokenwise:
         self.decoder = sae.W_dec.detach().contiguous()
         self.fired = torch.zeros(sae.d_sae, dtype=torch.bool, device=self.rows.device)
         self.learns = torch.is_grad_enabled()
-        self._dtype = _product_dtype(self.rows.device.type)
+        dtype = _product_dtype(self.rows.device.type)
+        self._dtype, self._thin_rows, self._thin_decoder = dtype, self.rows.to(dtype), self.decoder.to(dtype)
         self._terms: dict[str, Tensor] = {}
         self._encoder_gradient: Tensor | None = None
         self._decoder_gradient: Tensor | None = None
@@ -158,7 +159,7 @@ class Tokenwise:
             offset = self.sae.b_dec if latents is None else torch.zeros_like(self.sae.b_dec)
             x_hat = products.decode(codes, decoder) + offset
             aim = x if goal is None else goal[piece]
-            gradient, gradient_of_sum = self._judge(terms, x_hat, aim, _sums(codes))
+            gradient, gradient_of_sum = self._judge(_of(terms, aim), x_hat, _sums(codes))
             if self.learns:
                 self._learn_sparse(codes, centred, gradient, gradient_of_sum, decoder, latents)
             found.append(x_hat)
@@ -189,12 +190,12 @@ class Tokenwise:
     def _relu_sparse(self, x: Tensor, terms: Terms, ghosts: Ghosts | None) -> None:
         centred = x - self.sae.b_dec
         bias = self.sae.b_enc.detach()
-        exponentials = None if ghosts is None else _Exponentials(ghosts, bias, len(x))
+        exponentials = None if ghosts is None else _Exponentials(ghosts, bias, len(x), self._dtype)
         see = (lambda first, block: None) if exponentials is None else exponentials.see
-        codes = positive_codes(self._cast(centred), self._cast(self.rows), bias, see)
+        codes = positive_codes(self._cast(centred), self._thin_rows, bias, see)
         self.fired |= codes.fired
         x_hat = products.decode(codes, self.decoder) + self.sae.b_dec
-        gradient, gradient_of_sum = self._judge(terms, x_hat, x, _sums(codes))
+        gradient, gradient_of_sum = self._judge(_of(terms, x), x_hat, _sums(codes))
         if self.learns:
             self._learn_sparse(codes, centred, gradient, gradient_of_sum, self.decoder, None)
         if exponentials is not None:
@@ -204,17 +205,17 @@ class Tokenwise:
         centred = x - self.sae.b_dec
         bias = self.sae.b_enc.detach()
         thin = self._cast(centred)
-        exponentials = None if ghosts is None else _Exponentials(ghosts, bias, len(x))
+        exponentials = None if ghosts is None else _Exponentials(ghosts, bias, len(x), self._dtype)
         z = thin.new_empty(self.sae.d_sae, len(x))
-        for first, block in preactivation_blocks(thin, self._cast(self.rows)):
+        for first, block in preactivation_blocks(thin, self._thin_rows):
             if exponentials is not None:
                 exponentials.see(first, block)
             torch.add(block, bias[first : first + len(block), None], out=z[first : first + len(block)])
         z.relu_()
         self.fired |= (z > 0).any(dim=1)
-        decoder = self._cast(self.decoder)
+        decoder = self._thin_decoder
         x_hat = (z.T @ decoder).float() + self.sae.b_dec
-        gradient, gradient_of_sum = self._judge(terms, x_hat, x, z.sum(dim=0, dtype=torch.float32))
+        gradient, gradient_of_sum = self._judge(_of(terms, x), x_hat, z.sum(dim=0, dtype=torch.float32))
         if self.learns:
             pull = self._cast(gradient)
             self._decoder_gradient = _added(self._decoder_gradient, z @ pull)
@@ -259,39 +260,31 @@ class Tokenwise:
         latents, activations = ghosts.latents, exponentials.activations
         ghost = torch.zeros_like(x)
         for part in _parts(len(latents), len(x)):
-            ghost += (activations[part].T @ self._cast(self.decoder[latents[part]])).float()
-        gradient = self._judge_ghost(ghosts.term, ghost, x_hat, x)
+            ghost += (activations[part].T @ self._thin_decoder[latents[part]]).float()
+        (gradient,) = self._judge(lambda leaf: {"ghost": ghosts.term(leaf, x_hat, x)}, ghost)
         if not self.learns:
             return
         pull, thin = self._cast(gradient), self._cast(centred)
         for part in _parts(len(latents), len(x)):
             active, chosen = activations[part], latents[part]
-            inner = self._cast(self.decoder[chosen]) @ pull.T
+            inner = self._thin_decoder[chosen] @ pull.T
             self._decoder_gradient = _added_rows(self._decoder_gradient, self.decoder, chosen, (active @ pull).float())
             inner *= active
             self._encoder_gradient = _added_rows(self._encoder_gradient, self.rows, chosen, (inner @ thin).float())
             self._bias_gradient.index_add_(0, chosen, inner.sum(dim=1, dtype=torch.float32))
 
-    def _judge(self, terms: Terms, x_hat: Tensor, x: Tensor, sums: Tensor) -> tuple[Tensor, Tensor]:
-        """Add terms; return their gradients by x̂ and by Σz."""
-        with torch.enable_grad(), _plain(x.device.type):
-            leaves = x_hat.detach().requires_grad_(), sums.detach().requires_grad_()
-            found = terms(leaves[0], x, leaves[1])
+    def _judge(self, terms: Callable[..., Mapping[str, Tensor]], *values: Tensor) -> list[Tensor]:
+        """Add terms of some values; return their gradients by each of these, zeros where nothing is learnt."""
+        with torch.enable_grad(), _plain(values[0].device.type):
+            leaves = [value.detach().requires_grad_() for value in values]
+            found = terms(*leaves)
             total = torch.stack(list(found.values())).sum()
         for name, term in found.items():
             self._terms[name] = self._terms.get(name, 0) + term.detach()
         if not self.learns:
-            return x_hat, sums
-        by_x_hat, by_sums = torch.autograd.grad(total, leaves, allow_unused=True)
-        return _or_zeros(by_x_hat, x_hat), _or_zeros(by_sums, sums)
-
-    def _judge_ghost(self, term: GhostTerm, ghost: Tensor, x_hat: Tensor, x: Tensor) -> Tensor:
-        with torch.enable_grad(), _plain(x.device.type):
-            leaf = ghost.detach().requires_grad_()
-            found = term(leaf, x_hat, x)
-        self._terms["ghost"] = self._terms.get("ghost", 0) + found.detach()
-        (gradient,) = torch.autograd.grad(found, leaf)
-        return gradient
+            return [torch.zeros_like(value) for value in values]
+        gradients = torch.autograd.grad(total, leaves, allow_unused=True)
+        return [_or_zeros(gradient, value) for gradient, value in zip(gradients, values, strict=True)]
 
     def _cast(self, tensor: Tensor) -> Tensor:
         return tensor.to(self._dtype)
@@ -308,17 +301,17 @@ class _Exponentials:
         float32 [d_sae].
     n_tokens : int
         Tokens of the piece.
+    dtype : torch.dtype
+        Of the products.
     """
 
-    def __init__(self, ghosts: Ghosts, bias: Tensor, n_tokens: int) -> None:
-        self.ghosts, self._bias, self._done = ghosts, bias, 0
-        self._n = n_tokens if ghosts.tokens is None else int(ghosts.tokens.sum())
-        self.activations = bias.new_empty(0)
+    def __init__(self, ghosts: Ghosts, bias: Tensor, n_tokens: int, dtype: torch.dtype) -> None:
+        n = n_tokens if ghosts.tokens is None else int(ghosts.tokens.sum())
+        self.ghosts, self._bias = ghosts, bias
+        self.activations = bias.new_empty(len(ghosts.latents), n, dtype=dtype)
 
     def see(self, first: int, block: Tensor) -> None:
         """Take from a block what belongs to ghosts."""
-        if not self._done:
-            self.activations = block.new_empty(len(self.ghosts.latents), self._n)
         latents = self.ghosts.latents
         bounds = torch.tensor([first, first + len(block)], device=latents.device)
         low, high = torch.searchsorted(latents, bounds).tolist()
@@ -329,7 +322,6 @@ class _Exponentials:
         else:
             own.copy_(block[inside - first][:, self.ghosts.tokens])
         own.add_(self._bias[inside, None]).exp_()
-        self._done += 1
 
 
 class _Attach(torch.autograd.Function):
@@ -366,9 +358,7 @@ def _plain(device: str) -> torch.autocast:
 def _pieces(n_tokens: int, widest: int) -> list[slice]:
     """Cut a batch so that [piece, widest] stays within `PIECE_BYTES`."""
     size = min(PIECE_TOKENS, max(256, PIECE_BYTES // (4 * max(1, widest))))
-    n = max(1, -(-n_tokens // size))
-    edges = [n_tokens * i // n for i in range(n + 1)]
-    return [slice(start, stop) for start, stop in pairwise(edges)]
+    return [slice(*bounds) for bounds in cut(n_tokens, max(1, -(-n_tokens // size)))]
 
 
 def _parts(n_latents: int, n_tokens: int) -> list[slice]:
@@ -384,6 +374,11 @@ def _sums(codes: Codes) -> Tensor:
     """Return Σz of each token, float32 [n_tokens]."""
     sums = torch.zeros(codes.n_tokens, dtype=torch.float64, device=codes.value.device)
     return sums.index_add_(0, codes.token, codes.value.double()).float()
+
+
+def _of(terms: Terms, x: Tensor) -> Callable[[Tensor, Tensor], Mapping[str, Tensor]]:
+    """Return terms as a function of x̂ and Σz alone."""
+    return lambda x_hat, sums: terms(x_hat, x, sums)
 
 
 def _or_zeros(gradient: Tensor | None, like: Tensor) -> Tensor:

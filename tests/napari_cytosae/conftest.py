@@ -23,10 +23,12 @@ if HERE not in os.environ:
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from pytestqt.qtbot import QtBot
 
     from cytosae_toolkit.atlas.reading import Atlas
     from cytosae_toolkit.explore import Explorer
     from cytosae_toolkit.explore.scene import Scene
+    from napari_cytosae._concept_list import ConceptList
     from napari_cytosae._session import Session
 
 D_SAE, GRID = 96, (4, 4)
@@ -181,3 +183,18 @@ def viewer() -> ViewerModel:
     from napari.components import ViewerModel
 
     return ViewerModel()
+
+
+@pytest.fixture
+def concept_list(qtbot: QtBot, session: Session) -> ConceptList:
+    """A list of three concepts on the screen."""
+    from napari_cytosae import _rows
+    from napari_cytosae._concept_list import ConceptList
+
+    columns = (_rows.CONCEPT, _rows.activation_column(), _rows.FREQUENCY, _rows.PURITY)
+    listed = ConceptList(session, columns, empty="Nothing.")
+    qtbot.addWidget(listed)
+    listed.resize(400, 200)
+    listed.show()
+    listed.show_rows([50, 7, 90], [2.0, 1.0, 0.5])
+    return listed
