@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from math import sqrt
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -71,7 +70,14 @@ def kaiming_uniform_(weight: Tensor, fan_in: int, generator: torch.Generator) ->
 @torch.no_grad()
 def normalize_rows_(weight: Tensor) -> None:
     """Scale every row to unit norm, in place; a zero row stays zero."""
-    weight /= weight.norm(dim=1, keepdim=True).clamp_min(torch.finfo(weight.dtype).tiny)
+    tiny = torch.finfo(weight.dtype).tiny
+    if not _compiled(weight):
+        weight /= weight.norm(dim=1, keepdim=True).clamp_min(tiny)
+        return
+    from cytosae_toolkit.training import row_kernels as kernels
+
+    rows = weight.detach().numpy()
+    in_threads(lambda first, stop: kernels.normalize(first, stop, rows, tiny), len(rows))
 
 
 @torch.no_grad()
@@ -85,14 +91,14 @@ def remove_parallel_gradient_(weight: nn.Parameter) -> None:
     """
     if weight.grad is None:
         return
-    parallel = _row_products(weight.grad, weight.detach())
-    weight.grad.addcmul_(parallel[:, None], weight, value=-1)
+    if not (_compiled(weight) and _compiled(weight.grad)):
+        weight.grad.addcmul_((weight.grad * weight).sum(dim=1, keepdim=True), weight, value=-1)
+        return
+    from cytosae_toolkit.training import row_kernels as kernels
+
+    arrays = weight.detach().numpy(), weight.grad.numpy()
+    in_threads(lambda first, stop: kernels.remove_parallel(first, stop, *arrays), len(weight))
 
 
-def _row_products(a: Tensor, b: Tensor) -> Tensor:
-    """Return the scalar product of each row of `a` with that of `b`; on the CPU without a third matrix."""
-    if a.device.type != "cpu" or a.dtype not in (torch.float32, torch.float64):
-        return (a * b).sum(dim=1)
-    left, right = a.numpy(), b.numpy()
-    pieces = in_threads(lambda first, stop: np.einsum("ij,ij->i", left[first:stop], right[first:stop]), len(left))
-    return torch.from_numpy(np.concatenate(pieces))
+def _compiled(matrix: Tensor) -> bool:
+    return matrix.device.type == "cpu" and matrix.dtype == torch.float32 and matrix.is_contiguous()

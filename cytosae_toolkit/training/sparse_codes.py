@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cytosae_toolkit.interfaces.codes import Codes, stable_order, starts
-from cytosae_toolkit.training.threads import in_threads
+from cytosae_toolkit.training.threads import in_threads, shares
 
 BLOCK_ELEMENTS = 1 << 24
-"""Pre-activations computed at a time: 64 MiB; larger ones leave threads idle less often."""
-BLOCK_ROWS = 4096
-"""Latents at a time; more gain nothing, and with few tokens a smaller block stays near the processor."""
+"""Pre-activations computed at a time by all threads together: 64 MiB."""
+BLOCK_ROWS = 1024
+"""Latents at a time; more gain nothing, and a smaller block stays near the processor."""
 ROWS = 64
 
 
-def preactivation_blocks(x: Tensor, rows: Tensor) -> Iterator[tuple[int, Tensor]]:
+def preactivation_blocks(x: Tensor, rows: Tensor, *, of: int = 1) -> Iterator[tuple[int, Tensor]]:
     """Yield products of encoder rows and tokens, some latents at a time.
 
     Parameters
@@ -29,13 +30,15 @@ def preactivation_blocks(x: Tensor, rows: Tensor) -> Iterator[tuple[int, Tensor]
         float [n, d_model], tokens, centred.
     rows : torch.Tensor
         float [n_latents, d_model], rows of W_encᵀ.
+    of : int
+        So many do this at once and share `BLOCK_ELEMENTS`.
 
     Yields
     ------
     int, torch.Tensor
         First latent; ``rows[first : first + b] @ x.T``, float [b, n], overwritten by the next.
     """
-    size = max(1, min(BLOCK_ROWS, BLOCK_ELEMENTS // max(1, len(x))))
+    size = max(1, min(BLOCK_ROWS, BLOCK_ELEMENTS // max(1, of * len(x))))
     buffer = x.new_empty(min(size, len(rows)), len(x))
     for first in range(0, len(rows), size):
         block = rows[first : first + size]
@@ -47,6 +50,8 @@ def positive_codes(
 ) -> Codes:
     """Return the positive part of ``x @ rows.T + bias``: the latents of a ReLU SAE.
 
+    On the CPU each thread multiplies and searches latents of its own, so that none waits for another.
+
     Parameters
     ----------
     x : torch.Tensor
@@ -56,20 +61,24 @@ def positive_codes(
     bias : torch.Tensor
         float [d_sae].
     see : callable
-        Shown each block of products, as `preactivation_blocks` yields them, before it is overwritten.
+        Shown each block of products, as `preactivation_blocks` yields them, before it is overwritten; from several
+        threads at once, each latent once.
     """
-    found = []
-    for first, block in preactivation_blocks(x, rows):
-        found.append(_positives(block, bias[first : first + len(block)]))
-        see(first, block)
-    counts = torch.cat([count for count, _, _ in found])
-    return Codes(
-        len(x),
-        len(rows),
-        torch.nn.functional.pad(counts.cumsum(0), (1, 0)).to(torch.int32),
-        torch.cat([token for _, token, _ in found]),
-        torch.cat([value for _, _, value in found]),
-    )
+    on_cpu = x.device.type == "cpu"
+    of = len(shares(len(rows))) if on_cpu else 1
+
+    @torch.no_grad()
+    def find(low: int, high: int) -> list[tuple[Tensor, Tensor, Tensor]]:
+        found = []
+        for first, block in preactivation_blocks(x, rows[low:high], of=of):
+            found.append(_positives(block, bias[low + first : low + first + len(block)]))
+            see(low + first, block)
+        return found
+
+    parts = in_threads(find, len(rows)) if on_cpu else [find(0, len(rows))]
+    counts, tokens, values = (torch.cat(tensors) for tensors in zip(*chain(*parts), strict=True))
+    start = torch.nn.functional.pad(counts.cumsum(0), (1, 0)).to(torch.int32)
+    return Codes(len(x), len(rows), start, tokens, values)
 
 
 def _positives(block: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -78,9 +87,7 @@ def _positives(block: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         latent, token = torch.nonzero(block > -bias[:, None], as_tuple=True)
         counts = torch.bincount(latent, minlength=len(block))
         return counts, token.to(torch.int32), block[latent, token].float() + bias[latent].float()
-    products, shift = block.numpy(), bias.numpy()
-    pieces = in_threads(lambda first, stop: _scan(products[first:stop], shift[first:stop]), len(products))
-    counts, tokens, values = (torch.from_numpy(np.concatenate(arrays)) for arrays in zip(*pieces, strict=True))
+    counts, tokens, values = map(torch.from_numpy, _scan(block.numpy(), bias.numpy()))
     return counts, tokens, values
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
-_FAST = {"reassoc", "contract", "nsz"}
+FAST = {"reassoc", "contract", "nsz"}
 PIECE = 64
 """Numbers looked through at once, which is quick, before those that are positive are picked."""
 
@@ -47,41 +47,38 @@ def positives(products: Floats, shift: Floats, counts: NDArray[np.int64], column
     return found
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST)
 def decode(low: int, high: int, start: Ints, token: Ints, value: Floats, weights: Floats, out: Floats) -> None:
-    """Add Σ z W to columns `low` … `high` - 1 of the tokens: ``out[token] += value * weights[latent]``."""
+    """Add Σ z W to tokens `low` … `high` - 1: ``out[token] += value * weights[latent]``."""
     for latent in range(len(start) - 1):
-        row = weights[latent, low:high]
-        for entry in range(start[latent], start[latent + 1]):
-            z, goal = value[entry], out[token[entry], low:high]
+        row, entry, stop = weights[latent], start[latent], start[latent + 1]
+        while entry < stop and token[entry] < low:
+            entry += 1
+        while entry < stop and token[entry] < high:
+            z, goal = value[entry], out[token[entry]]
             for c in range(len(row)):
                 goal[c] += z * row[c]
+            entry += 1
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def pull(
-    first: int, stop: int, start: Ints, token: Ints, value: Floats, weights: Floats, gradient: Floats, dots: Floats,
-    sums: Floats,
+@njit(cache=True, nogil=True, fastmath=FAST)
+def backward(
+    first: int, stop: int, start: Ints, token: Ints, value: Floats, weights: Floats, gradient: Floats,
+    gradient_of_sum: Floats, tokens: Floats, to_decoder: Floats, to_encoder: Floats, to_bias: Floats,
 ) -> None:  # fmt: skip
-    """For latents `first` … `stop` - 1: ``dots = gradient[token] · weights[latent]``, ``sums = Σ value gradient``."""
+    """Write rows `first` … `stop` - 1 of the gradients; see `cytosae_toolkit.training.sparse_products.backward`."""
     for latent in range(first, stop):
-        row, total = weights[latent], sums[latent]
-        total[:] = 0
+        row, decoder, encoder, total = weights[latent], to_decoder[latent], to_encoder[latent], 0.0
+        decoder[:] = 0
+        encoder[:] = 0
         for entry in range(start[latent], start[latent + 1]):
-            z, own, dot = value[entry], gradient[token[entry]], np.float32(0)
+            z, i, inner = value[entry], token[entry], np.float32(0)
+            pull, own = gradient[i], tokens[i]
             for c in range(len(row)):
-                dot += own[c] * row[c]
-                total[c] += z * own[c]
-            dots[entry] = dot
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def gather(first: int, stop: int, start: Ints, token: Ints, value: Floats, rows: Floats, sums: Floats) -> None:
-    """For latents `first` … `stop` - 1: ``sums[latent] = Σ value rows[token]``."""
-    for latent in range(first, stop):
-        total = sums[latent]
-        total[:] = 0
-        for entry in range(start[latent], start[latent + 1]):
-            z, own = value[entry], rows[token[entry]]
-            for c in range(len(own)):
-                total[c] += z * own[c]
+                inner += pull[c] * row[c]
+                decoder[c] += z * pull[c]
+            inner += gradient_of_sum[i]
+            total += inner
+            for c in range(len(row)):
+                encoder[c] += inner * own[c]
+        to_bias[latent] = total

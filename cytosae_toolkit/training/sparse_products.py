@@ -1,10 +1,10 @@
 """Products with the non-zeros of `Codes` alone.
 
-With z the latents [n, d_sae] as codes, W the decoder [d_sae, d_model] and g a gradient [n, d_model]:
+With z the latents [n, d_sae] as codes and W the decoder [d_sae, d_model]:
 
 * `decode`: z W, each token the weighted sum of the decoder rows of its entries;
-* `pull`: (g Wᵀ) at the entries of z and nowhere else, and zᵀ g;
-* `gather`: vᵀ g for other values v at the entries of z.
+* `backward`: with g and γ the gradients of an objective by z W and by the sums of z, and δ = g Wᵀ + γ at the entries of
+  z and nowhere else, zᵀ g, δᵀ x and the sums of δ: what decoder, encoder and bias get where z = ReLU(W_encᵀ x + b).
 
 On the CPU by compiled kernels (`sparse_kernels`), elsewhere by PyTorch's operations; the same up to rounding.
 """
@@ -39,13 +39,16 @@ def decode(codes: Codes, weights: Tensor) -> Tensor:
     from cytosae_toolkit.training import sparse_kernels as kernels
 
     out = torch.zeros(codes.n_tokens, weights.shape[1])
-    arrays = (*_entries(codes, codes.value), weights.numpy(), out.numpy())
-    in_threads(lambda low, high: kernels.decode(low, high, *arrays), weights.shape[1])
+    arrays = (*_entries(codes), weights.numpy(), out.numpy())
+    in_threads(lambda low, high: kernels.decode(low, high, *arrays), codes.n_tokens)
     return out
 
 
-def pull(codes: Codes, weights: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-    """Return g_i · W_s for each entry (i, s), float32 [nnz], and zᵀ g, float32 [d_sae, d_model].
+def backward(
+    codes: Codes, weights: Tensor, gradient: Tensor, gradient_of_sum: Tensor, tokens: Tensor,
+    out: tuple[Tensor, Tensor] | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """Return the gradients by the rows of decoder and encoder and by the encoder's bias.
 
     Parameters
     ----------
@@ -53,47 +56,42 @@ def pull(codes: Codes, weights: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]
         z.
     weights : torch.Tensor
         float32 [d_sae, d_model], contiguous: W.
+    gradient : torch.Tensor
+        float32 [n_tokens, d_model]: g, by the decoded tokens.
+    gradient_of_sum : torch.Tensor
+        float32 [n_tokens]: γ, by the sum of each token's latents.
     tokens : torch.Tensor
-        float32 [n_tokens, d_model], contiguous: g.
+        float32 [n_tokens, d_model]: x, centred.
+    out : tuple of torch.Tensor, optional
+        Become the first two results; float32 [d_sae, d_model], contiguous.
+
+    Returns
+    -------
+    torch.Tensor, torch.Tensor, torch.Tensor
+        zᵀ g and δᵀ x, float32 [d_sae, d_model]; the sums of δ over tokens, float32 [d_sae].
     """
+    to_decoder, to_encoder = out or (torch.empty_like(weights), torch.empty_like(weights))
     if not _compiled(weights):
-        return _dots(codes, weights, tokens), _weighted_sums(codes.token, codes.value, codes.start, tokens)
+        inner = _dots(codes, weights, gradient) + gradient_of_sum[codes.token]
+        to_decoder.copy_(_weighted_sums(codes.token, codes.value, codes.start, gradient))
+        to_encoder.copy_(_weighted_sums(codes.token, inner, codes.start, tokens))
+        to_bias = torch.zeros(codes.d_sae, dtype=torch.float64, device=inner.device)
+        return to_decoder, to_encoder, to_bias.index_add_(0, codes.latent, inner.double()).float()
     from cytosae_toolkit.training import sparse_kernels as kernels
 
-    dots, sums = torch.empty_like(codes.value), torch.empty_like(weights)
-    arrays = (*_entries(codes, codes.value), weights.numpy(), tokens.numpy(), dots.numpy(), sums.numpy())
-    in_threads(lambda first, stop: kernels.pull(first, stop, *arrays), codes.d_sae)
-    return dots, sums
-
-
-def gather(codes: Codes, values: Tensor, tokens: Tensor) -> Tensor:
-    """Return vᵀ g, float32 [d_sae, d_model], where v has the entries of z and other values.
-
-    Parameters
-    ----------
-    codes : Codes
-        Which entries.
-    values : torch.Tensor
-        float32 [nnz].
-    tokens : torch.Tensor
-        float32 [n_tokens, d_model], contiguous: g.
-    """
-    if not _compiled(tokens):
-        return _weighted_sums(codes.token, values, codes.start, tokens)
-    from cytosae_toolkit.training import sparse_kernels as kernels
-
-    sums = torch.empty(codes.d_sae, tokens.shape[1])
-    arrays = (*_entries(codes, values), tokens.numpy(), sums.numpy())
-    in_threads(lambda first, stop: kernels.gather(first, stop, *arrays), codes.d_sae)
-    return sums
+    to_bias = torch.empty(codes.d_sae)
+    dense = (weights, gradient, gradient_of_sum, tokens, to_decoder, to_encoder, to_bias)
+    arrays = (*_entries(codes), *(tensor.contiguous().numpy() for tensor in dense))
+    in_threads(lambda first, stop: kernels.backward(first, stop, *arrays), codes.d_sae)
+    return to_decoder, to_encoder, to_bias
 
 
 def _compiled(tensor: Tensor) -> bool:
     return tensor.device.type == "cpu" and tensor.dtype == torch.float32
 
 
-def _entries(codes: Codes, values: Tensor) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    return codes.start.numpy(), codes.token.numpy(), values.numpy()
+def _entries(codes: Codes) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    return codes.start.numpy(), codes.token.numpy(), codes.value.numpy()
 
 
 def _weighted_sums(index: Tensor, weight: Tensor, start: Tensor, rows: Tensor) -> Tensor:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from itertools import pairwise
+from threading import Barrier
 from typing import TypeVar
 
 import torch
@@ -26,13 +28,33 @@ def shares(n: int) -> list[tuple[int, int]]:
 def in_threads(function: Callable[[int, int], T], n: int) -> list[T]:
     """Return what a function returns for each part of ``range(n)``, computed at once; it gets the bounds.
 
-    The calling thread does the first part itself. The function must not call `in_threads`.
+    Where there are several parts, each has a thread of its own, in which PyTorch's operations use one thread and
+    gradients are recorded unless the function forbids it. The function must not call `in_threads`.
     """
-    first, *others = shares(n)
-    waiting = [_pool().submit(function, *part) for part in others]
-    return [function(*first), *(one.result() for one in waiting)]
+    parts = shares(n)
+    if len(parts) == 1:
+        return [function(*parts[0])]
+    pool = _pool(len(parts))
+    running = [pool.submit(function, *part) for part in parts]
+    wait(running)
+    return [part.result() for part in running]
 
 
 @cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(thread_name_prefix="cytosae-kernels")
+def _pool(n: int) -> ThreadPoolExecutor:
+    """Start threads that stay and in which PyTorch uses one thread; what it uses in other threads stays too."""
+    before = torch.get_num_threads()
+    pool = ThreadPoolExecutor(n, "cytosae-kernels", initializer=_use_one)
+    started = Barrier(n)
+    list(pool.map(lambda _: started.wait(), range(n)))
+    torch.set_num_threads(before)
+    return pool
+
+
+def _use_one() -> None:
+    torch.set_num_threads(1)
+    torch.get_num_threads()  # the first question sets a thread to the number that holds for all; later ones do not
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)

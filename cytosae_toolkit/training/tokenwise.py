@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ from torch.autograd.function import once_differentiable
 from cytosae_toolkit.interfaces.codes import Codes
 from cytosae_toolkit.interfaces.sae import SparseAutoencoder
 from cytosae_toolkit.training import sparse_products as products
+from cytosae_toolkit.training.recycling import Recycler
 from cytosae_toolkit.training.sparse_codes import (
     BLOCK_ELEMENTS,
     positive_codes,
@@ -43,6 +45,10 @@ PROBED = 32
 PIECE_TOKENS = 8192
 PIECE_BYTES = 1 << 29
 """Tokens worked on at a time, and the bytes that a [piece, latents] tensor may take where one is needed."""
+
+
+_MEMORY: WeakKeyDictionary[SparseAutoencoder, Recycler] = WeakKeyDictionary()
+"""Of the gradients of each SAE in its last step."""
 
 
 def step_bytes(n_tokens: int, d_model: int, d_sae: int) -> int:
@@ -96,6 +102,7 @@ class Tokenwise:
         self.learns = torch.is_grad_enabled()
         dtype = _product_dtype(self.rows.device.type)
         self._dtype, self._thin_rows, self._thin_decoder = dtype, self.rows.to(dtype), self.decoder.to(dtype)
+        self._memory = _MEMORY.setdefault(sae, Recycler())
         self._terms: dict[str, Tensor] = {}
         self._encoder_gradient: Tensor | None = None
         self._decoder_gradient: Tensor | None = None
@@ -235,20 +242,17 @@ class Tokenwise:
         decoder: Tensor,
         latents: Tensor | None,
     ) -> None:
-        inner, to_decoder = products.pull(codes, decoder, gradient)
-        inner += gradient_of_sum[codes.token]
-        to_encoder = products.gather(codes, inner, centred)
-        to_bias = torch.zeros(codes.d_sae, dtype=torch.float64, device=inner.device)
-        to_bias.index_add_(0, codes.latent, inner.double())
+        out = None if latents is not None else (self._memory.empty_like(decoder), self._memory.empty_like(decoder))
+        to_decoder, to_encoder, to_bias = products.backward(codes, decoder, gradient, gradient_of_sum, centred, out)
         if latents is None:
             self._decoder_gradient = _added(self._decoder_gradient, to_decoder)
             self._encoder_gradient = _added(self._encoder_gradient, to_encoder)
-            self._bias_gradient += to_bias.float()
+            self._bias_gradient += to_bias
             self._offset_gradient += gradient.sum(dim=0)
             return
         self._decoder_gradient = _added_rows(self._decoder_gradient, self.decoder, latents, to_decoder)
         self._encoder_gradient = _added_rows(self._encoder_gradient, self.rows, latents, to_encoder)
-        self._bias_gradient.index_add_(0, latents, to_bias.float())
+        self._bias_gradient.index_add_(0, latents, to_bias)
 
     def _haunt(self, exponentials: _Exponentials, centred: Tensor, x_hat: Tensor, x: Tensor) -> None:
         """Add the ghost term, whose exponentials reach all tokens, in blocks of latents."""

@@ -39,13 +39,18 @@ def test_columns_are_found_wherever_they_are(n):
     assert same(positive_codes(x, rows, torch.full((70,), -40.0)), Codes.from_dense(expected))
 
 
-def test_blocks_are_shown_before_they_are_overwritten(problem, monkeypatch):
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_blocks_are_shown_before_they_are_overwritten(problem, threads, monkeypatch):
     monkeypatch.setattr(sparse_codes, "BLOCK_ELEMENTS", 30 * 16)
     x, rows, bias = problem
-    seen = torch.empty(90, 30)
-    positive_codes(x, rows, bias, lambda first, block: seen[first : first + len(block)].copy_(block))
+    seen, before = torch.empty(90, 30), torch.get_num_threads()
+    torch.set_num_threads(threads)
+    codes = positive_codes(x, rows, bias, lambda first, block: seen[first : first + len(block)].copy_(block))
+    torch.set_num_threads(before)
     assert torch.equal(seen, rows @ x.T)
+    assert same(codes, Codes.from_dense(torch.relu(x @ rows.T + bias)))
     assert [first for first, _ in preactivation_blocks(x, rows)] == [0, 16, 32, 48, 64, 80]
+    assert [first for first, _ in preactivation_blocks(x, rows, of=2)] == list(range(0, 90, 8))
 
 
 def test_bfloat16_products_give_float32_values(problem):

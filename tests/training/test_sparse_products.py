@@ -35,13 +35,21 @@ def test_products(latents, implementation, threads):
     codes = Codes.from_dense(latents)
     weights, tokens = torch.randn(70, 12, generator=generator), torch.randn(40, 12, generator=generator)
     torch.testing.assert_close(products.decode(codes, weights), latents @ weights)
-    dots, sums = products.pull(codes, weights, tokens)
-    torch.testing.assert_close(dots, (tokens @ weights.T)[codes.token.long(), codes.latent.long()])
-    torch.testing.assert_close(sums, latents.T @ tokens)
-    others = torch.randn(len(codes), generator=generator)
-    dense = torch.zeros_like(latents)
-    dense[codes.token.long(), codes.latent.long()] = others
-    torch.testing.assert_close(products.gather(codes, others, tokens), dense.T @ tokens)
+    gradient, gradient_of_sum = torch.randn(40, 12, generator=generator), torch.randn(40, generator=generator)
+    inner = (gradient @ weights.T + gradient_of_sum[:, None]) * (latents > 0)
+    out = torch.full_like(weights, 7.0), torch.full_like(weights, 7.0)
+    found = products.backward(codes, weights, gradient, gradient_of_sum, tokens, out)
+    assert found[0] is out[0] and found[1] is out[1]
+    for one, expected in zip(found, (latents.T @ gradient, inner.T @ tokens, inner.sum(dim=0)), strict=True):
+        torch.testing.assert_close(one, expected)
+
+
+def test_strided_gradients_are_taken():
+    codes, weights, tokens = Codes.from_dense(torch.eye(3)), torch.eye(3), torch.ones(3, 3)
+    expanded = torch.ones(()).expand(3)
+    _, to_encoder, to_bias = products.backward(codes, weights, tokens.T, expanded, tokens)
+    assert torch.equal(to_bias, torch.full((3,), 2.0))
+    assert torch.equal(to_encoder, torch.full((3, 3), 2.0))
 
 
 def test_threads_do_not_change_a_bit():
@@ -51,6 +59,8 @@ def test_threads_do_not_change_a_bit():
     found = []
     for n in (1, 2, 3):
         torch.set_num_threads(n)
-        found.append(products.decode(codes, weights))
+        decoded = products.decode(codes, weights)
+        found.append((decoded, *products.backward(codes, weights, decoded, decoded[:, 0], decoded)))
     torch.set_num_threads(before)
-    assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
+    for one, two, three in zip(*found, strict=True):
+        assert torch.equal(one, two) and torch.equal(one, three)
