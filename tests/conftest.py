@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Share the whole suite among processes; a few files are faster in one."""
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    return min(4, os.cpu_count() or 1) if whole else 0
+
+
 def skip_or_fail(reason: str) -> None:
     """Skip with a reason; where everything must be present (CI=true) fail instead."""
     if os.environ.get("CI", "").lower() == "true":
