@@ -31,7 +31,8 @@ class ReluL1Options(Options):
         description="W_enc starts along W_decᵀ, scaled by min(1, 2 d_model / d_sae), or independently (as published).",
     )
     path: Literal["auto", "sparse", "dense"] = Field(
-        "auto", description="Compute with the non-zero latents, with all, or as their density suggests: same results."
+        "auto",
+        description="Compute with the non-zero latents, with all, or as density and device suggest: same results.",
     )
 
 
