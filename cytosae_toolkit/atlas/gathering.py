@@ -217,7 +217,8 @@ def _kept_heats(code: ImageCode, kept: NDArray[np.bool_], row: int) -> dict[str,
 
 
 def _joined(parts: list[dict[str, NDArray[Any]]], name: str, dtype: Any) -> NDArray[Any]:
-    return np.concatenate([part[name] for part in parts]).astype(dtype, copy=False) if parts else np.zeros(0, dtype)
+    """Join and forget a column of the parts."""
+    return np.concatenate([part.pop(name) for part in parts]).astype(dtype, copy=False) if parts else np.zeros(0, dtype)
 
 
 def _indptr(latent: NDArray[np.int32], d_sae: int) -> NDArray[np.int64]:
