@@ -25,8 +25,8 @@ def _fsync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def explain_disk_errors(path: Path) -> Iterator[None]:
-    """Turn a full disk or a forbidden folder into a sentence for the user."""
+def explain_disk_errors(path: Path, forbidden: str = "Choose another folder.") -> Iterator[None]:
+    """Turn a full disk or a forbidden folder into a sentence for the user; `forbidden` says what to do about it."""
     try:
         yield
     except OSError as error:
@@ -38,7 +38,7 @@ def explain_disk_errors(path: Path) -> Iterator[None]:
                 "Free some space and run the same command again with --resume.",
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise CytosaeError(f"{path} cannot be written: {error.strerror}.", "Choose another folder.") from error
+            raise CytosaeError(f"{path} cannot be written: {error.strerror}.", forbidden) from error
         raise
 
 

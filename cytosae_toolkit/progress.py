@@ -59,6 +59,10 @@ class Silent:
 SILENT = Silent()
 
 
+def no_step() -> None:
+    """Do nothing between two steps of work; the default of ``on_step``, which may end the work by raising."""
+
+
 class Suffixed:
     """Shows progress through another, with a text after every description, such as whose share of the work it is.
 

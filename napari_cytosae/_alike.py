@@ -103,7 +103,7 @@ class AlikeRow(QWidget):
 
 
 def drawn_region(viewer: Any, picture: Picture | None, scene: Scene) -> tuple[Part, NDArray[np.bool_]] | None:
-    """Return the part of the picture that region A covers most, and the region in its pixels, bool [h, w]."""
+    """Return the part of the picture that the first region covers most, and the region in its pixels, bool [h, w]."""
     from napari_cytosae._regions import find_region, mask_of, outlines
 
     layer = find_region(viewer, "A")

@@ -22,7 +22,7 @@ class Answer(QWidget):
     session : Session
         Hears which concept was chosen.
     value : Column
-        Of the values.
+        Of the values, until `show_table` says otherwise.
     empty : str
         What stands there while there is no answer.
     """
@@ -30,18 +30,18 @@ class Answer(QWidget):
     def __init__(self, session: Session, value: _rows.Column, empty: str) -> None:
         super().__init__()
         self.heading = plain_label()
-        self.list = ConceptList(session, (_rows.CONCEPT, value, _rows.FREQUENCY, _rows.PURITY), empty=empty)
+        self.list = ConceptList(session, (_rows.CONCEPT, value, _rows.FREQUENCY, _rows.LABEL), empty=empty)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         layout.addWidget(self.heading)
         layout.addWidget(self.list)
 
-    def show_table(self, heading: str, table: pd.DataFrame, value: str) -> None:
-        """Show the first latents of a table (index: latent) with one of its columns."""
+    def show_table(self, heading: str, table: pd.DataFrame, value: str, column: _rows.Column | None = None) -> None:
+        """Show the first latents of a table (index: latent) with one of its columns, under that of a list."""
         self.heading.setText(heading)
         first = table.iloc[:MOST]
-        self.list.show_rows(first.index.to_numpy(), first[value].to_numpy())
+        self.list.show_rows(first.index.to_numpy(), first[value].to_numpy(), column)
 
     def forget(self, heading: str) -> None:
         """Show no answer."""

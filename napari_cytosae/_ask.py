@@ -11,7 +11,7 @@ from napari_cytosae._answers import Answer
 from napari_cytosae._filters import everywhere_box
 from napari_cytosae._listening import Listening
 from napari_cytosae._region_panel import RegionPanel
-from napari_cytosae._rows import activation_column
+from napari_cytosae._rows import strength_column
 from napari_cytosae._session import Session
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cytosae_toolkit.explore.scene import Scene, Spot
     from napari_cytosae._pixels import Picture
 
-ACTIVATION = activation_column("Strength", "Activation on this patch; the bar compares with the list's strongest.")
+ACTIVATION = strength_column("on this patch")
 
 
 class AskPanel(Listening, QWidget):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cytosae._facts import number, typed
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -52,7 +54,7 @@ class Cell:
     @property
     def caption(self) -> tuple[str, str]:
         """Label and value, as they stand below the picture."""
-        return (self.label or self.id).replace("_", " "), self._number
+        return typed(self.label or self.id), self._number
 
     @property
     def _number(self) -> str:
@@ -60,7 +62,7 @@ class Cell:
             return f"{100 * self.similarity:.0f} % alike"
         if self.value is None:
             return ""
-        return f"{self.value:.3g}" if self.value > 0 else "silent"
+        return number(self.value) if self.value > 0 else "absent"
 
     @property
     def tooltip(self) -> str:
@@ -68,7 +70,7 @@ class Cell:
         strength = "" if self.value is None else f"pattern strength {self.value:.4g} (mean activation over the image)"
         lines = (
             f"image {self.id}",
-            f"cell type {self.label}" if self.label else "cell type unknown",
+            f"cell type {typed(self.label)}" if self.label else "cell type unknown",
             f"patient {self.patient}" if self.patient else "",
             f"image set {self.set}" if self.set else "",
             strength,
@@ -107,7 +109,8 @@ def find_cells(atlas: Atlas, latent: int, kind: Kind, scope: Scope = EVERYWHERE,
         Which.
     kind : str
         ``"top"``: strongest first. ``"typical"``: from all quarters of activation, strongest first. ``"weak"``: of
-        the weakest quarter. ``"not"``: silent, of its dominant cell type where there are such.
+        the weakest quarter. ``"not"``: silent, of its dominant cell type where there are such; where none is silent,
+        those on which it is least active, weakest first.
     scope : Scope
         Where. The atlas keeps its choice for everywhere, and the best of each set; for the rest all images are asked.
     n : int
@@ -117,7 +120,9 @@ def find_cells(atlas: Atlas, latent: int, kind: Kind, scope: Scope = EVERYWHERE,
         return []
     kept_of_set = scope.kind == "set" and kind == "top"
     if scope.kind == "everywhere" or kept_of_set:
-        return [_of_reference(found) for found in _kept(atlas, latent, kind, scope)[:n]]
+        kept = [_of_reference(found) for found in _kept(atlas, latent, kind, scope)[:n]]
+        if kept or kind != "not":
+            return kept
     inside = _inside(atlas.images, scope)
     return _not_among(atlas, latent, inside, n) if kind == "not" else _among(atlas, latent, kind, inside, n)
 
@@ -140,6 +145,8 @@ def _of_reference(found: Reference) -> Cell:
 
 
 def _inside(images: pd.DataFrame, scope: Scope) -> NDArray[np.bool_]:
+    if scope.kind == "everywhere":
+        return np.ones(len(images), dtype=bool)
     column = texts(images, scope.kind)
     return np.asarray(column == scope.name)
 
@@ -162,14 +169,27 @@ def _among(atlas: Atlas, latent: int, kind: Kind, inside: NDArray[np.bool_], n: 
 
 
 def _not_among(atlas: Atlas, latent: int, inside: NDArray[np.bool_], n: int) -> list[Cell]:
+    active, values = atlas.column(latent)
     silent = inside.copy()
-    silent[atlas.column(latent)[0]] = False
+    silent[active] = False
+    if not silent.any():
+        return _least(atlas, active, values, inside, n)
     usual = str(atlas.statistics["dominant_label"].iloc[latent] or "") if "dominant_label" in atlas.statistics else ""
     of_label = silent & (texts(atlas.images, "label") == usual) if usual else silent
     rows = np.flatnonzero(of_label if of_label.any() else silent)
     rows = rows[_one_per_group(atlas.images, rows)]
     rows = rows[_evenly(len(rows), n)]
     return describe_cells(atlas.images, rows, np.zeros(len(rows)))
+
+
+def _least(
+    atlas: Atlas, rows: NDArray[np.int64], values: NDArray[np.floating], inside: NDArray[np.bool_], n: int
+) -> list[Cell]:
+    rows, values = rows[inside[rows]], values[inside[rows]].astype(float)
+    order = np.argsort(values, kind="stable")
+    rows, values = rows[order], values[order]
+    first = _one_per_group(atlas.images, rows)[:n]
+    return describe_cells(atlas.images, rows[first], values[first])
 
 
 def describe_cells(images: pd.DataFrame, rows: NDArray[np.int64], values: Sequence[float] | NDArray[Any]) -> list[Cell]:

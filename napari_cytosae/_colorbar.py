@@ -38,7 +38,10 @@ class ColorBar(Listening, QWidget):
         super().__init__(parent)
         self.session, self.slot = session, slot
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setToolTip("Pattern strength: activation of the latent, on one scale for all pictures. The mark is τ.")
+        self.setToolTip(
+            "Pattern strength of a patch (activation): one scale for all pictures, up to the strongest patch in the "
+            "whole atlas. The mark is the least strength that is coloured (threshold τ)."
+        )
         self.listen(session.latent_changed, self._on_change, slot)
         for signal in (session.source_changed, session.scene_changed, session.names_changed, session.view_changed):
             self.listen(signal, self._on_change)

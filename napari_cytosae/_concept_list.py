@@ -26,7 +26,7 @@ class ConceptList(Listening, QTableView):
     session : Session
         Hears what was chosen.
     columns : sequence of Column
-        From left to right; the first one takes the room that the others leave.
+        From left to right; the first one takes the room that the others leave, once cell types are legible.
     empty : str
         What stands there while the list is empty.
     """
@@ -65,24 +65,42 @@ class ConceptList(Listening, QTableView):
             rows.setDefaultSectionSize(self.fontMetrics().height() + 6)
 
     def _set_widths(self) -> None:
-        metrics = self.fontMetrics()
         for place, column in enumerate(self.rows.columns[1:], start=1):
-            widest = max(metrics.horizontalAdvance(text) for text in (column.sample, f"{column.title} ▾"))
-            self.setColumnWidth(place, widest + 14)
+            self.setColumnWidth(
+                place, self._width_of(column.sample, f"{column.title} ▾") + (10 if column.key == "label" else 6)
+            )
+
+    def _width_of(self, *texts: str) -> int:
+        return max(self.fontMetrics().horizontalAdvance(text) for text in texts)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Give the first column the room that the others leave."""
+        """Give the first column the room that the others leave; all are seen if they can be, else up to cell types."""
         super().resizeEvent(event)
         viewport = self.viewport()
-        if viewport is not None:
-            others = sum(self.columnWidth(place) for place in range(1, len(self.rows.columns)))
-            narrow = self.fontMetrics().horizontalAdvance("candidate concept 12345") + 10
-            self.setColumnWidth(0, max(narrow, viewport.width() - others))
+        if viewport is None:
+            return
+        self._set_widths()
+        keys = [column.key for column in self.rows.columns]
+        needed = keys.index("label") if "label" in keys else len(keys) - 1
+        narrow = self._width_of("candidate concept 1234") + 8
+        room = self._room(viewport.width(), len(keys) - 1)
+        if room < narrow:
+            room = self._room(viewport.width(), needed)
+        if room < narrow and "label" in keys:  # its middle is left out, and its share stays legible
+            least = self._width_of("neut…ed 100 %") + 6
+            self.setColumnWidth(needed, max(least, self.columnWidth(needed) - (narrow - room)))
+        self.setColumnWidth(0, max(narrow, room))
 
-    def show_rows(self, latents: ArrayLike, values: ArrayLike, bars: ArrayLike | None = None) -> None:
-        """Show other concepts; see `ConceptRows.show`."""
+    def _room(self, width: int, last: int) -> int:
+        """Return what is left for the first column where all up to another one are seen, pixels."""
+        return width - sum(self.columnWidth(place) for place in range(1, last + 1))
+
+    def show_rows(self, latents: ArrayLike, values: ArrayLike, column: Column | None = None) -> None:
+        """Show other concepts; see `ConceptRows.show`; the second column may hold something else from now on."""
         self._choosing = False
-        self.rows.show(latents, values, bars)
+        if column is not None:
+            self.rows.change_column(1, column)
+        self.rows.show(latents, values)
         self._choosing = True
         self._select()
 

@@ -21,16 +21,15 @@ from napari_cytosae._jobs import Job, JobProgress, run_job
 from napari_cytosae._listening import Listening
 from napari_cytosae._overlay import ACCENTS
 from napari_cytosae._pieces import pause, plain_label
-from napari_cytosae._rows import activation_column
 from napari_cytosae._search_line import SearchLine
 from napari_cytosae._session import SLOTS, Session
+from napari_cytosae._words import plain_words
 
 if TYPE_CHECKING:
     from cytosae_toolkit.explore.scene import Scene
 
-HERE = activation_column("Here", "In this picture: largest activation on its patches.")
-COLUMNS = (_rows.CONCEPT, HERE, _rows.FREQUENCY, _rows.PURITY, _rows.STRENGTH, _rows.LABEL)
-ALIKE = activation_column("Alike", "How alike: cosine of directions plus cosine of co-activation, 0 to 2.")
+HERE = _rows.strength_column("on the strongest patch of this picture")
+COLUMNS = (_rows.CONCEPT, HERE, _rows.FREQUENCY, _rows.LABEL, _rows.PURITY, _rows.STRENGTH)
 N_ALIKE, N_LOOKED_AT = 12, 60
 """Neighbours that are shown, and that are looked at, as some may be flagged."""
 PAUSE = 300
@@ -56,7 +55,8 @@ class ConceptTable(Listening, QWidget):
         self.line.setPlaceholderText("Search, such as:  nucleus   label:blast   frequency>0.01   named:yes")
         self.line.setToolTip(
             "Words are looked for in names, notes and cell types. Fields are compared: mean>0.1 (pattern strength), "
-            "frequency<0.2 (found in a share of cells), entropy<1 (cell-type purity), label:blast, flag:colour, #417."
+            "frequency<0.2 (found in a share of cells), entropy<1 (cell-type purity), label:blast (best cells), "
+            "flag:colour (doubtful: follows colour), #417."
         )
         self.said = plain_label()
         self.table = ConceptList(session, COLUMNS, empty="No concept is listed.")
@@ -152,15 +152,12 @@ class ConceptTable(Listening, QWidget):
 
     def _say(self, n: int, flagged: int, everywhere: int, hint: str) -> None:
         parts = [f"{n:,} of {len(self._fields):,} concepts"]
-        parts += [f"{flagged:,} flagged are hidden"] if flagged else []
-        parts += [f"{everywhere:,} that fire everywhere are hidden"] if everywhere else []
-        self.said.setText(hint or "; ".join(parts))
+        parts += [f"{flagged:,} doubtful ones hidden"] if flagged else []
+        parts += [f"{everywhere:,} in nearly all cells hidden"] if everywhere else []
+        self.said.setText(plain_words(hint) or "; ".join(parts))
 
     def _show(self, latents: NDArray[np.int64]) -> None:
-        here = self._here[latents]
-        scale = facts_of(self.session).largest[latents]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            self.table.show_rows(latents, here, np.nan_to_num(here / scale, posinf=0.0))
+        self.table.show_rows(latents, self._here[latents])
 
     def _sorted(self, latents: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return latents in the order of the header's column; what is undefined comes last either way."""
@@ -180,7 +177,7 @@ class ConceptTable(Listening, QWidget):
                 names = self.session.names()
                 self._keys[column] = ranks(np.array([names.get(s, "") for s in range(len(facts))], dtype=object))
             elif column == "label":
-                self._keys[column] = ranks(facts.label)
+                self._keys[column] = ranks(facts.label) + 0.5 * (1 - np.nan_to_num(facts.purity))  # the purest first
             else:
                 self._keys[column] = self._here if column == "value" else getattr(facts, column)
         return self._keys[column]
@@ -201,7 +198,8 @@ class NearestConcepts(Listening, QWidget):
         self._job: Job[pd.DataFrame] | None = None
         self._shown: tuple[object, int | None] = (None, None)
         self.title = QLabel("Most like the chosen concept")
-        self.list = ConceptList(session, (_rows.CONCEPT, ALIKE, _rows.FREQUENCY, _rows.PURITY), empty="Choose one.")
+        columns = (_rows.CONCEPT, _rows.ALIKE, _rows.FREQUENCY, _rows.LABEL)
+        self.list = ConceptList(session, columns, empty="Choose one.")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.title)
@@ -237,9 +235,9 @@ class NearestConcepts(Listening, QWidget):
 
     def _show(self, found: pd.DataFrame) -> None:
         shown = self.session.visible(found.set_index("latent")).iloc[:N_ALIKE]
-        alike = shown[["direction_cosine", "coactivation_cosine"]].fillna(0).sum(axis=1).to_numpy()
+        alike = shown[["direction_cosine", "coactivation_cosine"]].mean(axis=1).clip(lower=0).to_numpy()
         self.list.empty = "No concept is like it."
-        self.list.show_rows(shown.index.to_numpy(), alike, alike / 2)
+        self.list.show_rows(shown.index.to_numpy(), alike)
 
 
 class SecondConcept(Listening, QWidget):
@@ -295,5 +293,5 @@ def sentence_of(error: CytosaeError) -> str:
     """Return why a query finds nothing, without the drawing that a terminal shows."""
     if isinstance(error, QueryError):
         hint = "" if error.advice is None else f" {error.advice}"
-        return f"At position {error.position + 1}, {error.problem}.{hint}"
-    return str(error)
+        return plain_words(f"At position {error.position + 1}, {error.problem}.{hint}")
+    return plain_words(str(error))

@@ -6,33 +6,53 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QFileDialog, QGridLayout, QLabel, QMessageBox, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QGridLayout,
+    QLabel,
+    QMessageBox,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from cytosae_toolkit.errors import CytosaeError
 from napari_cytosae._export_files import concept_table, write_montage, write_table
 from napari_cytosae._export_heat import About, Concept, world_of, write_heat_tiff, write_heat_zarr
+from napari_cytosae._export_shot import photograph
 from napari_cytosae._export_view import Bar, framed
 from napari_cytosae._jobs import Job, JobProgress, run_job
 from napari_cytosae._listening import Listening
 from napari_cytosae._made import made
 from napari_cytosae._overlay import ACCENTS
 from napari_cytosae._pieces import plain_label
+from napari_cytosae._pixels import picture_of
 
 if TYPE_CHECKING:
     from napari_cytosae._pixels import Picture
     from napari_cytosae._session import Session
 
 ABOUT = {
-    "view": ("View…", "What the viewer shows, with colour bar and caption, as PNG."),
+    "view": ("View…", "What the viewer shows of the picture, with colour bar and caption, as PNG."),
     "heat": ("Heat map…", "Pattern strength of each patch as numbers, with scale and place: TIFF or Zarr."),
     "table": ("Table…", "The concepts of this picture, or of the atlas while none was read, as CSV."),
     "montage": ("Montage…", "Reference cells of the chosen concepts for a slide, as PNG, PDF or SVG."),
 }
 
+RESOLUTIONS = (
+    ("as on the screen", None),
+    ("the picture's own pixels", 1.0),
+    ("twice the picture's pixels", 2.0),
+    ("four times the picture's pixels", 4.0),
+)
+"""Text, and pixels of the saved view for one of the picture; None: those of the screen."""
+
 TURNED = (
     "The picture is turned, sheared or mirrored: size and place of a cell are exact, its direction stands in the "
     "metadata (affine)."
 )
+SMALLER = "It has {:.0%} of the pixels a side that were asked for: more are not drawn at once."
 
 
 class ExportPanel(Listening, QWidget):
@@ -53,14 +73,20 @@ class ExportPanel(Listening, QWidget):
         self._job: Job[Any] | None = None
         self.buttons = {name: made(QPushButton(text, self), toolTip=about) for name, (text, about) in ABOUT.items()}
         self.about, self.message = plain_label(), plain_label()
+        self.resolution = made(QComboBox(self), toolTip="Pixels of a saved view. What is seen is the same.")
+        for text, enlarged in RESOLUTIONS:
+            self.resolution.addItem(text, enlarged)
         actions = (self.save_view, self.save_heat, self.save_table, self.save_montage)
         for button, action in zip(self.buttons.values(), actions, strict=True):
             button.clicked.connect(lambda _=False, action=action: action())
         grid = QGridLayout()
         grid.setColumnStretch(1, 1)
-        for i, (name, button) in enumerate(self.buttons.items()):
-            grid.addWidget(button, i, 0)
-            grid.addWidget(made(QLabel(ABOUT[name][1]), wordWrap=True), i, 1)
+        for name, button in self.buttons.items():
+            row = grid.rowCount()
+            grid.addWidget(button, row, 0)
+            grid.addWidget(made(QLabel(ABOUT[name][1]), wordWrap=True), row, 1)
+            if name == "view":
+                grid.addWidget(self.resolution, row + 1, 1)
         box = QVBoxLayout(self)
         box.setContentsMargins(6, 6, 6, 6)
         box.addWidget(self.about)
@@ -97,12 +123,13 @@ class ExportPanel(Listening, QWidget):
     # What is saved
 
     def save_view(self, path: Path | None = None) -> None:
-        """Save what the viewer shows, with colour bar and caption."""
+        """Save what the viewer shows of the picture, with colour bar and caption."""
         path = self._path(path, "Save the view", "view", [".png"])
         if path is None:
             return
-        view = self._viewer.screenshot(canvas_only=True, flash=False)
-        image = framed(view, self._bars(), self._caption())
+        shot = photograph(self._viewer, self._shown(), self.resolution.currentData(), self.devicePixelRatioF())
+        image = framed(shot.image, self._bars(), self._caption())
+        remark = "" if shot.reduced == 1 else SMALLER.format(shot.reduced)
 
         def write(_: JobProgress) -> None:
             from cytosae_toolkit.files import atomic_path
@@ -111,7 +138,17 @@ class ExportPanel(Listening, QWidget):
                 if not image.save(str(temporary), "PNG"):
                     raise CytosaeError(f"{path} cannot be written.", "Choose another folder.")
 
-        self._write(path, write)
+        self._write(path, write, remark)
+
+    def _shown(self) -> Picture | None:
+        """Return the picture that the view is about: the one that was read, else the chosen layer's."""
+        layers = self._viewer.layers
+        if self._picture is not None and self._picture.layer in layers:
+            return self._picture
+        try:
+            return None if layers.selection.active is None else picture_of(layers.selection.active, self._viewer.dims)
+        except CytosaeError:  # another kind of layer
+            return None
 
     def save_heat(self, path: Path | None = None) -> None:
         """Save the heat maps of the chosen latents, one channel each."""
@@ -153,8 +190,8 @@ class ExportPanel(Listening, QWidget):
         return tuple(found.values())
 
     def _bars(self) -> list[Bar]:
-        threshold = self._session.threshold
-        return [Bar(c.colour, c.full_scale, f"{c.name}, strength", threshold) for c in self._concepts()]
+        threshold, opacity = self._session.threshold, self._session.opacity
+        return [Bar(c.colour, c.full_scale, f"{c.name}, strength", threshold, opacity) for c in self._concepts()]
 
     def _caption(self) -> list[str]:
         session, scene = self._session, self._session.scene
@@ -163,7 +200,7 @@ class ExportPanel(Listening, QWidget):
             "windows": "sliding windows, approximate",
         }  # fmt: skip
         lines = [" · ".join(text for text in (self._picture_name(), how[scene.kind] if scene else "") if text)]
-        latents = ", ".join(f"latent {latent}" for latent in self._latents())
+        latents = ", ".join(f"concept {latent}" for latent in self._latents())
         where = session.atlas.path.name if session.atlas is not None else ""
         lines.append(" · ".join(text for text in (latents, where) if text))
         return [line for line in lines if line]

@@ -59,9 +59,9 @@ def write_montage(path: Path, atlas: Atlas, latents: Sequence[int]) -> None:
     CytosaeError
         If the atlas has no images, or the folder cannot be written.
     """
-    from cytosae_toolkit.figures.montage import latent_montage
     from cytosae_toolkit.files import atomic_path
+    from napari_cytosae._montage import concept_montage
 
-    figure = latent_montage(atlas, latents, limit=MONTAGE_IMAGES)
+    figure = concept_montage(atlas, latents, limit=MONTAGE_IMAGES)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format=path.suffix.lstrip(".").lower(), dpi=200)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cytosae_toolkit.errors import CytosaeError
 
 if TYPE_CHECKING:
-    from cytosae_toolkit.explore.scene import Heat
+    from cytosae_toolkit.explore.heat import Heat
     from napari_cytosae._pixels import Picture
 
 _UNITS = {"micrometer": "µm", "nanometer": "nm", "millimeter": "mm", "pixel": "pixel"}

@@ -15,6 +15,7 @@ from napari_cytosae._thumbnails import to_image
 RESEARCH = "For research use only."
 _BAR = 220
 _PAD = 12
+_LEAST_WIDTH = 420
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,15 @@ class Bar:
         Whose.
     threshold : float
         τ: activation up to which nothing is coloured.
+    opacity : float
+        Of full strength, 0 to 1.
     """
 
     colour: str
     full: float
     title: str
     threshold: float = 0.0
+    opacity: float = 1.0
 
 
 def framed(view: NDArray[np.uint8], bars: Sequence[Bar], caption: Sequence[str]) -> QImage:
@@ -45,13 +49,13 @@ def framed(view: NDArray[np.uint8], bars: Sequence[Bar], caption: Sequence[str])
     Parameters
     ----------
     view : uint8 array [H, W, 3 or 4]
-        What the canvas shows.
+        What the canvas shows; white is added beside one that is too narrow for words.
     bars : sequence of Bar
         Side by side.
     caption : sequence of str
         Lines.
     """
-    height, width = view.shape[:2]
+    height, width = view.shape[0], max(view.shape[1], _LEAST_WIDTH)
     font = QFont()
     font.setPixelSize(max(12, min(width // 60, 40)))
     line = int(font.pixelSize() * 1.4)
@@ -79,11 +83,12 @@ def _draw_bar(painter: QPainter, bar: Bar, place: QRect) -> None:
     gradient = QLinearGradient(float(colour.left()), 0.0, float(colour.right()), 0.0)
     faint, strong = QColor(bar.colour), QColor(bar.colour)
     faint.setAlphaF(0.0)
+    strong.setAlphaF(bar.opacity)
     begin = min(max(bar.threshold / bar.full, 0.0), 1.0) if bar.full > 0 else 0.0
     gradient.setColorAt(0, faint)
     if 0 < begin < 1:
         at = QColor(bar.colour)
-        at.setAlphaF(begin)
+        at.setAlphaF(begin * bar.opacity)
         gradient.setColorAt(begin - 1e-6, faint)
         gradient.setColorAt(begin, at)
     gradient.setColorAt(1, strong)

@@ -32,11 +32,11 @@ class Facts:
 
     Parameters
     ----------
-    strength, frequency, entropy, purity, largest : float64 array [d_sae]
+    strength, frequency, entropy, purity, largest, precision : float64 array [d_sae]
         Mean activation; share of images on which it is active; label entropy, nats; share of the dominant label;
-        largest activation.
-    label : object array [d_sae]
-        Dominant label.
+        largest activation; share of the best label among all cells on which it is active.
+    label, best : object array [d_sae]
+        Dominant label, that of the ten best cells; the most common label of all cells on which it is active.
     flags : dict from str to bool array [d_sae]
         Flags by their column, those of `FLAGS` that are known.
     """
@@ -46,7 +46,9 @@ class Facts:
     entropy: NDArray[np.float64]
     purity: NDArray[np.float64]
     largest: NDArray[np.float64]
+    precision: NDArray[np.float64]
     label: NDArray[np.object_]
+    best: NDArray[np.object_]
     flags: dict[str, NDArray[np.bool_]]
 
     @classmethod
@@ -60,7 +62,9 @@ class Facts:
             entropy,
             np.exp(-entropy) if np.isnan(share).all() else share,
             _numbers(table, "max_activation"),
+            _numbers(table, "best_precision"),
             _texts(table, "dominant_label"),
+            _texts(table, "best_label"),
             {name: table[name].eq(True).to_numpy(dtype=bool) for name in FLAGS if name in table},
         )
 
@@ -79,16 +83,29 @@ class Facts:
         """Return all that is known of a latent, a line each."""
         if not 0 <= latent < len(self):
             return ""
-        label = f", mostly {self.label[latent]}" if self.label[latent] else ""
         lines = [
             f"Found in {percent(self.frequency[latent])} of cells (frequency).",
-            f"Pattern strength {number(self.strength[latent])} on average (mean activation), "
-            f"at most {number(self.largest[latent])}.",
-            f"Cell-type purity {percent(self.purity[latent])}{label} "
-            f"(label entropy {number(self.entropy[latent])} nats).",
+            f"Pattern strength {number(self.strength[latent])} on average over all cells (mean activation), "
+            f"at most {number(self.largest[latent])} on a patch.",
+            *self._about_type(latent),
         ]
         warnings = [FLAGS[name][1] for name, flagged in self.flags.items() if flagged[latent]]
-        return "\n".join([*lines, *([f"Flagged: {'; '.join(warnings)}."] if warnings else [])])
+        return "\n".join([*lines, *([f"Doubtful (flagged): {'; '.join(warnings)}."] if warnings else [])])
+
+    def _about_type(self, latent: int) -> list[str]:
+        purity, entropy = percent(self.purity[latent]), f"(label entropy {number(self.entropy[latent])} nats)"
+        if not self.label[latent]:
+            return [f"Cell-type purity {purity} {entropy}."]
+        lines = [f"Cell-type purity {purity}: of the strength of its ten best cells, {self.mostly(latent)} {entropy}."]
+        if self.best[latent]:
+            among = f"{typed(self.best[latent])} {percent(self.precision[latent])}"
+            lines.append(f"Of all cells that show it, however weakly, {among}.")
+        return lines
+
+    def mostly(self, latent: int) -> str:
+        """Return what the ten best cells mostly are, such as "neutrophil 90 %"; what is unknown is left out."""
+        share = "" if np.isnan(self.purity[latent]) else percent(self.purity[latent])
+        return " ".join(part for part in (typed(self.label[latent]), share) if part) or UNKNOWN
 
 
 _known: WeakKeyDictionary[Session, tuple[object, Facts]] = WeakKeyDictionary()
@@ -116,6 +133,13 @@ def fires_everywhere(session: Session) -> NDArray[np.bool_]:
     return found
 
 
+def doubtful(session: Session) -> NDArray[np.bool_]:
+    """Return which latents have a flag and no name, bool [d_sae]."""
+    found = facts_of(session).flagged()
+    found[named(session)] = False
+    return found
+
+
 def named(session: Session) -> list[int]:
     """Return the latents that have a name: no filter hides what somebody cared to name."""
     current = {} if session.atlas is None else session.atlas.annotations.current()
@@ -123,8 +147,17 @@ def named(session: Session) -> list[int]:
 
 
 def number(value: float) -> str:
-    """Write an activation or an entropy with three digits."""
-    return UNKNOWN if np.isnan(value) else f"{value:.3g}"
+    """Write an activation or an entropy with three digits, without powers of ten."""
+    if np.isnan(value):
+        return UNKNOWN
+    if 0 < value < 1e-4:
+        return "< 0.0001"
+    return f"{value:,.0f}" if value >= 999.5 else f"{value:.3g}"
+
+
+def typed(label: str) -> str:
+    """Write a cell type as it stands on screen."""
+    return str(label).replace("_", " ")
 
 
 def percent(share: float) -> str:

@@ -34,11 +34,14 @@ class FilterBox(Listening, QCheckBox):
 
 def flagged_box(session: Session) -> FilterBox:
     """Return the checkbox that lists flagged concepts too."""
-    tip = "Also concepts that follow colour or place in the picture, differ between image sets, or rest on few cells."
-    return FilterBox(session, "show_flagged", "Show flagged", tip)
+    tip = (
+        "List also concepts that follow colour or place in the picture, differ between image sets, or rest on few "
+        "cells (flagged latents)."
+    )
+    return FilterBox(session, "show_flagged", "Show doubtful ones", tip)
 
 
 def everywhere_box(session: Session) -> FilterBox:
     """Return the checkbox that leaves out concepts that fire everywhere."""
     tip = "Concepts that are found in nearly every cell (frequency at least 95 %) say little about one."
-    return FilterBox(session, "hide_everywhere", "Hide those that fire everywhere", tip)
+    return FilterBox(session, "hide_everywhere", "Hide those in nearly all cells", tip)

@@ -25,6 +25,8 @@ from cytosae_toolkit.progress import Progress
 from napari_cytosae._alike import AlikeRow, drawn_region
 from napari_cytosae._cell_opener import CellOpener
 from napari_cytosae._cells import KINDS, Cell, Kind, Scope, find_cells, patient_names
+from napari_cytosae._facts import facts_of
+from napari_cytosae._gallery_words import WORDS, about_cells, none_found, nothing_open, what_is_shown
 from napari_cytosae._grid import CellGrid
 from napari_cytosae._jobs import Job, run_job
 from napari_cytosae._listening import Listening
@@ -39,13 +41,6 @@ if TYPE_CHECKING:
     from cytosae_toolkit.atlas.reading import Atlas
     from napari_cytosae._pixels import Picture
     from napari_cytosae._session import Session
-
-WORDS: dict[Kind, tuple[str, str]] = {
-    "top": ("Top", "The cells that show it most strongly, one photograph of each."),
-    "typical": ("Typical", "Random cells that show it, from all quarters of strength, strongest first."),
-    "weak": ("Weak", "Random cells of the weakest quarter that show it at all."),
-    "not": ("Not", "Cells of its usual type on which it is silent."),
-}
 
 
 class Gallery(Listening, QWidget):
@@ -88,6 +83,7 @@ class Gallery(Listening, QWidget):
             button = made(QRadioButton(text, self), toolTip=about, checked=not i)
             self.kinds.addButton(button, i)
         self.kinds.idClicked.connect(self._refresh)
+        self.what = plain_label()
         self.patches = made(QCheckBox("Patches"), checked=True)
         self.patches.setToolTip("Colour the patches that show the concept; off: the cells as they were photographed.")
         self.patches.toggled.connect(self._refresh)
@@ -97,7 +93,7 @@ class Gallery(Listening, QWidget):
         self.grid.customContextMenuRequested.connect(self._show_menu)
         self.message = plain_label()
         self.alike = made(QPushButton("More like this region"), enabled=False)
-        self.alike.setToolTip("Find cells of the atlas that share what region A contains, or else the clicked patch.")
+        self.alike.setToolTip("Find cells of the atlas that share what region 1 contains, or else the clicked patch.")
         self.alike.clicked.connect(self._ask_alike)
         self.folders = QPushButton("Locate images…")
         self.folders.setToolTip("Say where the original images are now, if they were moved; it is remembered.")
@@ -117,7 +113,7 @@ class Gallery(Listening, QWidget):
         actions.addWidget(self.folders)
         box = QVBoxLayout(self)
         box.setContentsMargins(6, 6, 6, 6)
-        for part in (self.title, self.scopes, kinds, self.grid, self.message, self.alike_row, actions):
+        for part in (self.title, self.scopes, kinds, self.what, self.grid, self.message, self.alike_row, actions):
             if isinstance(part, QHBoxLayout):
                 box.addLayout(part)
             else:
@@ -179,9 +175,10 @@ class Gallery(Listening, QWidget):
         if atlas is None or latent is None or not atlas.has_images:
             self._shown = ()
             self.grid.show_cells([], None)
-            self.message.setText(_nothing(atlas))
+            self.message.setText(nothing_open(atlas))
             return
         self._shown = wanted
+        self.what.setText(what_is_shown(kind, scope))
         self.message.setText("Looking for cells…")
         self._job = run_job(
             self,
@@ -195,15 +192,12 @@ class Gallery(Listening, QWidget):
             return
         full = self._session.full_scale(latent)
         self.grid.show_cells(cells, latent if self.patches.isChecked() else None, full)
-        self.message.setText(self._about(cells, full))
-
-    def _about(self, cells: list[Cell], full: float) -> str:
-        if not cells:
-            return _none_found(self.kind, self.scopes.scope)
-        n = f"{len(cells)} cell{'' if len(cells) == 1 else 's'}; numbers: mean strength over the picture."
-        if not self.patches.isChecked():
-            return n
-        return f"{n} Orange: where it is; full colour at strength {full:.3g} of a patch."
+        usual = str(facts_of(self._session).label[latent])
+        self.what.setText(what_is_shown(self.kind, self.scopes.scope, cells, usual))
+        if cells:
+            self.message.setText(about_cells(len(cells), full if self.patches.isChecked() else None))
+        else:
+            self.message.setText(none_found(self.kind, self.scopes.scope))
 
     def _show_menu(self, point: QPoint) -> None:
         index = self.grid.indexAt(point)
@@ -232,14 +226,14 @@ class Gallery(Listening, QWidget):
             return
         region = drawn_region(self._viewer, self._picture, scene)
         if region is not None:
-            self.alike_row.look(region[0].image, region[1], "region A")
+            self.alike_row.look(region[0].image, region[1], "region 1")
         elif pinned is not None:
             image = scene.parts[pinned.part].image
             patch = np.zeros(image.grid, dtype=bool)
             patch[pinned.row, pinned.column] = True
             self.alike_row.look(image, patch, "the clicked patch")
         else:
-            self.message.setText("Click a patch of the picture, or draw region A, and ask again.")
+            self.message.setText("Click a patch of the picture, or draw region 1 (see Ask), and ask again.")
 
     # Moved originals
 
@@ -264,18 +258,3 @@ class Gallery(Listening, QWidget):
     def _cancel(self, job: Job[Any] | None) -> None:
         if job is not None:
             job.cancel()
-
-
-def _nothing(atlas: Atlas | None) -> str:
-    if atlas is None:
-        return "Open an atlas to see cells that show a concept."
-    if not atlas.has_images:
-        return "This atlas holds published statistics and no images."
-    return "Choose a concept to see cells that show it."
-
-
-def _none_found(kind: Kind, scope: Scope) -> str:
-    where = {"everywhere": "the atlas", "set": f"the image set {scope.name}", "patient": f"patient {scope.name}"}
-    if kind == "not":
-        return f"In {where[scope.kind]} there is no cell of its usual type on which it is silent."
-    return f"In {where[scope.kind]} no cell shows it."

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from napari.layers import Layer
 
-    from cytosae_toolkit.explore.scene import Heat
+    from cytosae_toolkit.explore.heat import Heat
 
 Floats = NDArray[np.float64]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from qtpy.QtWidgets import QTextBrowser, QVBoxLayout, QWidget
 
@@ -45,13 +44,13 @@ class Shortcut:
 
 
 SHORTCUTS = (
-    Shortcut("H", "H", "hide the heat maps, show them again", "toggle"),
+    Shortcut("H", "H", "hide the heat map to see the cell below, show it again", "toggle"),
     Shortcut("K", "K", "next concept of the patch", "next"),
     Shortcut("J", "J", "previous concept of the patch", "previous"),
     Shortcut("W", "W", "compare: keep this concept as the second one; again: take it away", "compare"),
-    Shortcut(".", ".", "colour only stronger patches (threshold τ up)", "up"),
-    Shortcut(",", ",", "colour weaker patches too (threshold τ down)", "down"),
-    Shortcut("Q", "Q", "list concepts that are found nearly everywhere, leave them out again", "everywhere"),
+    Shortcut(".", ".", "colour only stronger patches", "up"),
+    Shortcut(",", ",", "colour weaker patches too", "down"),
+    Shortcut("Q", "Q", "list concepts that are found in nearly all cells, leave them out again", "everywhere"),
     Shortcut("U", "U", "let go of the clicked patch", "unpin"),
     Shortcut("N", "N", "name the concept", "name"),
     Shortcut("G", "G", "cells that show the concept", "gallery"),
@@ -69,7 +68,7 @@ _IN_PANELS = (
     ("right click", "on a cell: only this patient, only this image set"),
 )
 _COLOURS = (
-    (ACCENTS[0], "the chosen concept: transparent where it is silent, full at its strongest in the whole atlas"),
+    (ACCENTS[0], "the chosen concept: transparent where it is absent, full at its strongest in the whole atlas"),
     (ACCENTS[1], "the second concept, when two are compared"),
     (HOVERED, "outline of the patch under the cursor"),
     (PINNED, "outline of the patch that was clicked"),
@@ -79,8 +78,14 @@ _WORDS = (
     ("candidate concept", "something that the model learnt to tell apart, which nobody has named yet (latent)"),
     ("pattern strength", "how strongly a patch, or on average a cell, shows it (activation)"),
     ("found in x % of cells", "the share of the atlas's cells that show it at all (frequency)"),
-    ("cell-type purity", "how much its best cells are of one type (label entropy)"),
-    ("threshold τ", "patches up to this strength stay without colour"),
+    ("Here", "pattern strength in the picture, or on the patch; a full bar is the strongest patch in the atlas"),
+    ("10 best cells", "what the ten cells that show it most strongly mostly are: the cell-type purity (label entropy)"),
+    (
+        "doubtful",
+        "may not be about the cell: follows colour or place, differs between image sets, or rests on few cells",
+    ),
+    ("alike", "0 to 100 %: two concepts that occur in the same cells, or two cells that show the same concepts"),
+    ("colour above", "patches up to this strength stay without colour (threshold τ)"),
     ("reference cells", "the cells of the atlas that show a concept most strongly"),
     ("barcode", "what a patient's cells show: patches per cell, concept by concept"),
     ("approximate", "windows slide over the field; the model was trained on crops about cells"),
@@ -167,14 +172,7 @@ def _normal(key: str) -> str:
 
 def toggle_heat(session: Session) -> None:
     """Hide the heat maps, or show them as they were."""
-    if session.opacity > 0:
-        _shown[session] = session.opacity
-        session.opacity = 0.0
-    else:
-        session.opacity = _shown.pop(session, 0.85)
-
-
-_shown: WeakKeyDictionary[Session, float] = WeakKeyDictionary()
+    session.heat_shown = not session.heat_shown
 
 
 def step_concept(session: Session, step: int) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cytosae._geometry import Frame, picture_point, place_like
-from napari_cytosae._overlay import TRANSFORM, insert_above
+from napari_cytosae._layer_list import insert_above, take_away
+from napari_cytosae._overlay import TRANSFORM
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -234,8 +235,7 @@ class Hover:
 
     def _remove(self) -> None:
         layer, self._outlines = self._outlines, None
-        if layer is not None and layer in self.viewer.layers:
-            self.viewer.layers.remove(layer)
+        take_away(self.viewer, layer)
 
 
 def sides_of(frame: Frame, box: Sequence[float], width: float) -> NDArray[np.float64]:

@@ -25,7 +25,7 @@ HEAVY = (
     "scipy.sparse",
     "zarr",
     "torch",
-    "cytosae_toolkit.explore.scene",
+    "cytosae_toolkit.explore.analysing",
     "cytosae_toolkit.explore",
 )
 """What opening an atlas imports; in steps, so that the GUI thread has its turn."""

@@ -14,6 +14,7 @@ from qtpy.QtCore import QCoreApplication, QObject, Qt, QTimer, Signal
 from cytosae_toolkit.errors import CytosaeError, is_out_of_memory
 from cytosae_toolkit.progress import Progress, Stoppable, Task
 from napari_cytosae._llvm import keep_triton_out
+from napari_cytosae._words import plain_words
 
 T = TypeVar("T")
 
@@ -163,7 +164,7 @@ def show_problem(text: str) -> None:
 def sentence_of(error: BaseException) -> str:
     """Return what to tell a user about an exception; an unforeseen one goes to the log with its traceback."""
     if isinstance(error, CytosaeError):
-        return str(error)
+        return plain_words(str(error))
     if is_out_of_memory(error):
         return "Memory ran out; close other programs or take a smaller part of the picture."
     logging.getLogger(__name__).error("A job failed.", exc_info=error)
@@ -184,7 +185,7 @@ class _Reporter:
 
     def message(self, text: str) -> None:
         """Show one line."""
-        self._tell("advanced", (0, 0, text))
+        self._tell("advanced", (0, 0, plain_words(text)))
 
 
 class _Bar:
@@ -202,7 +203,7 @@ class _Bar:
 
     def _report(self) -> None:
         self._last = time.monotonic()
-        self._tell("advanced", (self._done, self._total, f"{self._text} ({self._unit})"))
+        self._tell("advanced", (self._done, self._total, plain_words(f"{self._text} ({self._unit})")))
 
 
 def _stop_with_the_program() -> None:

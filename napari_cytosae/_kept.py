@@ -1,4 +1,4 @@
-"""What is remembered between sessions: preferences that napari keeps, and recent atlases and lessons. No Qt."""
+"""What is remembered between sessions: preferences that napari keeps, and what was opened, read and begun. No Qt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cytosae_toolkit.files import read_json, write_json
 
 PLUGIN = "cytosae-toolkit"
 N_RECENT = 8
-DEFAULTS: dict[str, Any] = {"author": "", "device": "auto", "opacity": 0.85}
+DEFAULTS: dict[str, Any] = {"author": "", "device": "auto", "opacity": 0.6}
 
 
 def preference(name: str) -> Any:
@@ -54,6 +54,17 @@ def unfinished() -> dict[str, str] | None:
 def remember_lesson(lesson: dict[str, str] | None) -> None:
     """Note a lesson that was begun, or that none is open."""
     _write(lesson=lesson)
+
+
+def picture() -> dict[str, str] | None:
+    """Return what is known of the picture that was read last: its file, its reader, and what it was read with."""
+    found = _read().get("picture")
+    return found if isinstance(found, dict) and {"picture", "reader", "source", "kind"} <= found.keys() else None
+
+
+def remember_picture(record: dict[str, str]) -> None:
+    """Note which picture was read last."""
+    _write(picture=record)
 
 
 def _path() -> Path:

@@ -13,6 +13,20 @@ if TYPE_CHECKING:
 RUN, ATLAS, TOKENS = "model", "cells.atlas.zarr", "tokens"
 TRIAL = "nano"
 RECOMMENDED = "dinobloom-b"
+BACKBONES = (
+    (
+        "DinoBloom-B, for research",
+        "dinobloom-b",
+        "Learnt from blood and bone marrow cells; asks before its download.",
+    ),
+    (
+        "DinoBloom-S, smaller and faster",
+        "dinobloom-s",
+        "Half as wide: faster, less exact; asks before its download.",
+    ),
+    ("demonstration model, for a trial", "nano", "Comes with the program; what it finds serves trials only."),
+)
+"""Text, name and tooltip of what cells can be learnt with."""
 SMALL: dict[str, Any] = {"expansion": 8.0, "steps": 1000}
 """The small preset: minutes on an ordinary computer, once the images are read."""
 TRIAL_THRESHOLD = 0.1

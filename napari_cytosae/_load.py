@@ -1,4 +1,4 @@
-"""Reading a picture: which image, as what, at which scale; the work runs in a job."""
+"""Reading a picture of the viewer into the session; the work runs in a job."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from cytosae_toolkit.errors import CytosaeError
+from napari_cytosae._colour_axis import UnclearColours, keep_as_stack, show_as_colour
 from napari_cytosae._job_bar import JobBar
-from napari_cytosae._listening import Listening
-from napari_cytosae._pixels import Picture, picture_of
+from napari_cytosae._load_form import LoadForm
+from napari_cytosae._pixels import Picture
 from napari_cytosae._question import Question
-from napari_cytosae._scale import ScaleChooser, to_pixels
 
 if TYPE_CHECKING:
     from cytosae_toolkit.explore import Explorer
@@ -25,19 +24,9 @@ if TYPE_CHECKING:
     from napari_cytosae._sources import MissingWeights
 
 NEXT = "Next: choose a concept under Concepts to see where it lights up, or click on a cell and look under Ask."
-KINDS = (
-    ("one cell, as it is", "cell", "The whole picture is one cell, like the model's training images"),
-    ("find the white cells", "cells", "A field: cells are found and cropped as the training images were"),
-    ("my boxes", "boxes", "Rectangles of a Shapes layer, one about each cell"),
-    ("sliding windows (approximate)", "windows", "Windows are unlike the training crops: read them with care"),
-)
-FIELD_SIDE = 600
-"""Pixels from which a picture is taken for a field where the model does not know its training images."""
-OWN_COLOURS = "cytosae "
-"""How the names of the colour maps of heat maps begin."""
 
 
-class LoadPanel(Listening, QWidget):
+class LoadPanel(QWidget):
     """Reads a picture of the viewer into the session.
 
     Parameters
@@ -64,96 +53,54 @@ class LoadPanel(Listening, QWidget):
         self._viewer, self._session = viewer, session
         self.picture: Picture | None = None
         self._pixels: Any = None
-        self._proposed: tuple[Any, Any] = (None, None)
         self._reading = self._again = False
-        self.image, self.kind, self.shapes = QComboBox(), QComboBox(), QComboBox()
-        self.scale, self.jobs, self.question = ScaleChooser(viewer), JobBar(), Question()
+        self.form, self.jobs, self.question = LoadForm(viewer, session), JobBar(), Question()
         self.analyse_button, self.result, self.badge = QPushButton("Analyse"), QLabel(), QLabel()
-        self.open_button = QPushButton("Open a picture …")
+        self.open_button, self.draw_boxes = QPushButton("Open a picture …"), QPushButton("Draw boxes …")
         self._lay_out()
-        events = viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered, events.changed, events.renamed):
-            self.listen(NapariEvent(event), self._layers_changed)
-        self.listen(NapariEvent(viewer.layers.selection.events.active), self._active_changed)
-        self.listen(session.source_changed, self._choose_kind)
+        self.form.listed.connect(self.check_picture)
+        self.form.problem.connect(lambda text: self._tell(text, ""))
+        self.form.kind.currentIndexChanged.connect(lambda *_: self._show_buttons())
+        self.open_button.clicked.connect(lambda *_: self._ask_for_picture())
+        self.analyse_button.clicked.connect(lambda *_: self.analyse())
+        self.draw_boxes.clicked.connect(lambda *_: self.form.add_boxes())
+        self.jobs.busy_changed.connect(lambda busy: self.analyse_button.setEnabled(not busy))
 
     def _lay_out(self) -> None:
-        for text, name, tip in KINDS:
-            self.kind.addItem(text, name)
-            self.kind.setItemData(self.kind.count() - 1, tip, 3)
-        for widget, tip in (
-            (self.image, "Which picture of the viewer is read."),
-            (self.kind, "How it is read: as one cell, by the cells found in it, by boxes that you draw, by windows."),
-            (self.shapes, "The Shapes layer whose rectangles are the boxes."),
+        for button, tip in (
             (self.open_button, "Open an image file; or drop one into the window, or use File > Open."),
             (self.analyse_button, "Read the picture: what each of its patches contains. It can be cancelled."),
+            (self.draw_boxes, "Add a Shapes layer to draw rectangles about cells"),
         ):
-            widget.setToolTip(tip)
+            button.setToolTip(tip)
         for label in (self.result, self.badge):
             label.setWordWrap(True)
         self.badge.setVisible(False)
-        self.form = QFormLayout()
-        self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        for text, widget in (("Image", self.image), ("Read as", self.kind), ("Boxes", self.shapes)):
-            self.form.addRow(text, widget)
-        self.form.addRow("Scale", self.scale)
-        self.draw_boxes = QPushButton("Draw boxes …")
-        self.draw_boxes.setToolTip("Add a Shapes layer to draw rectangles about cells")
         row = QHBoxLayout()
         row.addWidget(self.analyse_button, 1)
         row.addWidget(self.draw_boxes)
         layout = QVBoxLayout(self)
         layout.addWidget(self.open_button)
-        layout.addLayout(self.form)
+        layout.addWidget(self.form)
         layout.addLayout(row)
         for below in (self.question, self.jobs, self.result, self.badge):
             layout.addWidget(below)
         layout.addStretch(1)
-        self.open_button.clicked.connect(lambda *_: self._ask_for_picture())
-        self.analyse_button.clicked.connect(lambda *_: self.analyse())
-        self.draw_boxes.clicked.connect(lambda *_: self._add_boxes())
-        self.image.activated.connect(lambda *_: self._choose_kind())
-        self.kind.currentIndexChanged.connect(lambda *_: self._show_rows())
-        self.jobs.busy_changed.connect(lambda busy: self.analyse_button.setEnabled(not busy))
+        self._show_buttons()
+
+    def _show_buttons(self) -> None:
+        self.draw_boxes.setVisible(self.form.kind.currentData() == "boxes")
 
     # Choosing
 
     @property
     def layer(self) -> Any:
         """The chosen image layer, None if there is none."""
-        return self.image.currentData()
+        return self.form.layer
 
     def choose_layer(self, layer: Any) -> None:
         """Choose an image layer."""
-        self._layers_changed()
-        place = next((i for i in range(self.image.count()) if self.image.itemData(i) is layer), -1)
-        if place >= 0 and place != self.image.currentIndex():
-            self.image.setCurrentIndex(place)
-            self._choose_kind()
-
-    def _active_changed(self, event: Any = None) -> None:
-        active = self._viewer.layers.selection.active
-        if active is not None and is_image(active):
-            self.choose_layer(active)
-
-    def _layers_changed(self, event: Any = None) -> None:
-        """List the layers anew, keep what is chosen, and forget a scene whose layer is gone."""
-        before = self.layer
-        for combo, wanted in ((self.image, is_image), (self.shapes, is_shapes)):
-            chosen = combo.currentData()
-            combo.blockSignals(True)
-            combo.clear()
-            for layer in reversed(self._viewer.layers):
-                if wanted(layer):
-                    combo.addItem(layer.name, layer)
-            place = next((i for i in range(combo.count()) if combo.itemData(i) is chosen), 0)
-            combo.setCurrentIndex(place if combo.count() else -1)
-            combo.blockSignals(False)
-        self.check_picture()
-        if self.layer is not before:
-            self._choose_kind()
-            if before is None:
-                self._tell("", "")
+        self.form.choose_layer(layer)
 
     def _ask_for_picture(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Open a picture")
@@ -184,44 +131,6 @@ class LoadPanel(Listening, QWidget):
     def _is_there(self, picture: Picture, pixels: Any) -> bool:
         return picture.layer in self._viewer.layers and picture.layer.data is pixels
 
-    def _choose_kind(self, *_: Any) -> None:
-        """Propose how to read the picture by its size, once for each picture and model."""
-        try:
-            picture = None if self.layer is None else picture_of(self.layer, self._viewer.dims)
-        except CytosaeError as error:
-            picture = None
-            self._tell(str(error), "")
-        self.scale.set_picture(picture)
-        asked = (self.layer, self._session.explorer)
-        if picture is not None and asked != self._proposed and self.kind.currentData() != "boxes":
-            self._proposed = asked
-            field = is_field(picture.field.shape[:2], self._session.explorer)
-            self.kind.setCurrentIndex(self.kind.findData("cells" if field else "cell"))
-        self._show_rows()
-
-    def _show_rows(self) -> None:
-        kind = self.kind.currentData()
-        for widget, visible in ((self.shapes, kind == "boxes"), (self.scale, kind == "cells")):
-            widget.setVisible(visible)
-            label = self.form.labelForField(widget)
-            if label is not None:
-                label.setVisible(visible)
-        self.draw_boxes.setVisible(kind == "boxes")
-
-    def _add_boxes(self) -> None:
-        """Add a Shapes layer over the picture, ready for rectangles."""
-        from napari_cytosae._geometry import place
-
-        if self.layer is None:
-            return
-        picture = picture_of(self.layer, self._viewer.dims)
-        layer = self._viewer.add_shapes(
-            None, name="boxes about cells", ndim=picture.layer.ndim, face_color="transparent", edge_color="#0072B2",
-            edge_width=2, **place(picture.layer, picture.frame).arguments(),
-        )  # fmt: skip
-        layer.mode = "add_rectangle"
-        self.shapes.setCurrentIndex(self.shapes.findText(layer.name))
-
     # Reading
 
     def analyse(self) -> None:
@@ -230,13 +139,28 @@ class LoadPanel(Listening, QWidget):
             self._read_again()
             return
         try:
-            picture, explorer = self._picture(), self._explorer()
-            options = self._options(picture)
+            picture, explorer = self.form.picture(), self._explorer()
+            options = self.form.options(picture)
+        except UnclearColours as unclear:
+            self._ask_colours(unclear)
+            return
         except CytosaeError as error:
             self._tell(str(error), "")
             return
         self._tell("", "")
         self._start(picture, explorer, options)
+
+    def _ask_colours(self, unclear: UnclearColours) -> None:
+        def answer(colour: bool) -> None:
+            layer = unclear.layer
+            if layer in self._viewer.layers:
+                if not colour:
+                    keep_as_stack(layer)
+                self.choose_layer(show_as_colour(self._viewer, layer) if colour else layer)
+                self.analyse()
+
+        stack = ("A stack", "Each plane is a picture of its own; the one that is shown is read.", lambda: answer(False))
+        self.question.ask(unclear.message, "Colours", lambda: answer(True), more=[stack])
 
     def _start(self, picture: Picture, explorer: Explorer, options: dict[str, Any]) -> None:
         data, name = picture.layer.data, picture.layer.name
@@ -274,22 +198,6 @@ class LoadPanel(Listening, QWidget):
             raise CytosaeError(self._session.no_model)
         raise CytosaeError("This atlas has no model to read images with.", "Open one that was built here.")
 
-    def _picture(self) -> Picture:
-        if self.layer is None:
-            raise CytosaeError("There is no image.", "Open one with the button above, or drop it into the window.")
-        return picture_of(self.layer, self._viewer.dims)
-
-    def _options(self, picture: Picture) -> dict[str, Any]:
-        kind = str(self.kind.currentData())
-        options: dict[str, Any] = {"kind": kind}
-        if kind == "boxes":
-            if self.shapes.currentData() is None:
-                raise CytosaeError("There is no Shapes layer with boxes.", "Draw rectangles about cells.")
-            options["boxes"] = boxes_of(picture, self.shapes.currentData())
-        elif kind == "cells":
-            options |= self.scale.arguments()
-        return options
-
     def _show(self, picture: Picture, scene: Scene, pixels: Any) -> None:
         self.picture, self._pixels = picture, pixels
         self.picture_read.emit(picture)
@@ -316,21 +224,6 @@ class LoadPanel(Listening, QWidget):
         self.badge.setVisible(bool(badge))
 
 
-class NapariEvent:
-    """An event of napari as a signal for `Listening`."""
-
-    def __init__(self, emitter: Any) -> None:
-        self._emitter = emitter
-
-    def connect(self, slot: Any) -> None:
-        """Connect."""
-        self._emitter.connect(slot)
-
-    def disconnect(self, slot: Any, missing_ok: bool = True) -> None:
-        """Disconnect; a slot that is not connected is no error."""
-        self._emitter.disconnect(slot)
-
-
 def read(
     explorer: Explorer, picture: Picture, options: dict[str, Any], name: str, progress: JobProgress
 ) -> Scene | MissingWeights:
@@ -338,54 +231,12 @@ def read(
     from napari_cytosae._imports import READING, import_heavy
 
     import_heavy(READING)
-    from cytosae_toolkit.explore.scene import analyse
+    from cytosae_toolkit.explore.analysing import analyse
     from napari_cytosae._sources import missing_weights
 
     if "backbone" not in vars(explorer) and (missing := missing_weights(explorer)) is not None:
         return missing
     return analyse(explorer, picture.field, name=name, progress=progress, **options)
-
-
-def is_image(layer: Any) -> bool:
-    """Say whether a layer is a picture to be read: an image, and not a heat map."""
-    from napari.layers import Image, Labels
-
-    if not isinstance(layer, Image) or isinstance(layer, Labels):
-        return False
-    return layer.rgb or not str(layer.colormap.name).startswith(OWN_COLOURS)
-
-
-def is_shapes(layer: Any) -> bool:
-    """Say whether a layer holds shapes that may be boxes about cells."""
-    from napari.layers import Shapes
-
-    from napari_cytosae._hover import NAME
-    from napari_cytosae._scale import LINE
-
-    return isinstance(layer, Shapes) and layer.name != NAME and not layer.name.startswith(LINE)
-
-
-def is_field(shape: tuple[int, ...], explorer: Explorer | None) -> bool:
-    """Say whether a picture of this size looks like a field of several cells."""
-    usual = None if explorer is None else explorer.image_fit
-    if usual is None or not usual.side:
-        return max(shape) > FIELD_SIDE
-    from cytosae_toolkit.explore.fields import FIELD_FACTOR
-
-    return bool(max(shape) > FIELD_FACTOR * usual.side[1])
-
-
-def boxes_of(picture: Picture, layer: Any) -> list[tuple[int, int, int, int]]:
-    """Return the boxes about the shapes of a layer, ``x0, y0, x1, y1`` in the picture's pixels; lines are left out."""
-    boxes = []
-    for data, kind in zip(layer.data, layer.shape_type, strict=True):
-        if kind in ("line", "path"):
-            continue
-        points = to_pixels(picture, layer, np.asarray(data, dtype=np.float64))
-        x0, y0 = np.floor(points.min(axis=0) + 1e-6).astype(int).tolist()
-        x1, y1 = np.ceil(points.max(axis=0) - 1e-6).astype(int).tolist()
-        boxes.append((x0, y0, x1, y1))
-    return boxes
 
 
 def result_of(scene: Scene) -> tuple[str, str]:

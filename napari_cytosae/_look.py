@@ -1,11 +1,11 @@
-"""How heat maps are shown: colour bars, the threshold τ, opacity."""
+"""How heat maps are shown: colour bars, whether at all, the threshold τ, opacity."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QGridLayout, QLabel, QSlider, QWidget
+from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QSlider, QWidget
 
 from napari_cytosae._colorbar import ColorBar
 from napari_cytosae._listening import Listening
@@ -18,7 +18,7 @@ STEPS = 200
 
 
 class LookPanel(Listening, QWidget):
-    """Colour bars of both concepts, and sliders.
+    """Colour bars of both concepts, a check box that hides the heat maps, and sliders.
 
     Parameters
     ----------
@@ -32,22 +32,34 @@ class LookPanel(Listening, QWidget):
         super().__init__(parent)
         self._session = session
         self.threshold, self.opacity, self.value = slider(), slider(), QLabel()
-        self.threshold.setToolTip("Threshold τ: patches up to this strength (activation) stay without colour.")
-        self.opacity.setToolTip("Opacity of the heat maps; 0 hides them.")
-        layout = QGridLayout(self)
-        layout.setContentsMargins(4, 0, 12, 0)
-        layout.setColumnMinimumWidth(2, self.fontMetrics().horizontalAdvance("0.00123"))
-        for slot in range(SLOTS):
-            layout.addWidget(ColorBar(session, slot), slot, 0, 1, 5)
-        for column, widget in enumerate(
-            (QLabel("from strength"), self.threshold, self.value, QLabel("opacity"), self.opacity)
-        ):
-            layout.addWidget(widget, SLOTS, column)
+        self.threshold.setToolTip(
+            "Patches up to this pattern strength stay without colour (threshold τ of the activation). Keys: , and ."
+        )
+        self.opacity.setToolTip("How much the strongest colour hides of the cell below (opacity).")
+        self.shown = QCheckBox("Heat map (H)")
+        self.shown.setToolTip(
+            "Show the heat map; off: the cell as it was photographed. Key H, once the picture was clicked."
+        )
+        self._lay_out()
+        self.shown.toggled.connect(self._set_shown)
         self.threshold.valueChanged.connect(self._set_threshold)
         self.opacity.valueChanged.connect(self._set_opacity)
         for signal in (session.view_changed, session.source_changed, session.scene_changed):
             self.listen(signal, self._show)
         self.listen(session.latent_changed, self._show)
+
+    def _lay_out(self) -> None:
+        layout = QGridLayout(self)
+        layout.setContentsMargins(4, 0, 12, 0)
+        layout.setVerticalSpacing(2)
+        layout.setColumnMinimumWidth(3, self.fontMetrics().horizontalAdvance("0.00123"))
+        for slot in range(SLOTS):
+            layout.addWidget(ColorBar(self._session, slot), slot, 0, 1, 4)
+        layout.addWidget(self.shown, SLOTS, 0, 2, 1)
+        rows = (QLabel("opacity"), self.opacity), (QLabel("colour above"), self.threshold, self.value)
+        for row, widgets in enumerate(rows, start=SLOTS):
+            for column, widget in enumerate(widgets, start=1):
+                layout.addWidget(widget, row, column)
 
     def _full(self) -> float:
         latent = self._session.latent(0)
@@ -58,6 +70,10 @@ class LookPanel(Listening, QWidget):
 
     def _set_opacity(self, step: int) -> None:
         self._session.opacity = step / STEPS
+        self._session.heat_shown = True
+
+    def _set_shown(self, on: bool) -> None:
+        self._session.heat_shown = on
 
     def _show(self, *_: int) -> None:
         """Set the sliders to what the session says, without changing it."""
@@ -66,6 +82,7 @@ class LookPanel(Listening, QWidget):
             widget.blockSignals(True)
             widget.setValue(round(STEPS * min(share, 1.0)))
             widget.blockSignals(False)
+        self.shown.setChecked(self._session.heat_shown)
         self.value.setText(f"{self._session.threshold:.3g}")
 
 

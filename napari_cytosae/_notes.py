@@ -16,6 +16,7 @@ from napari_cytosae._listening import Listening
 from napari_cytosae._made import made
 from napari_cytosae._note_form import NoteForm
 from napari_cytosae._pieces import escaped, plain_label
+from napari_cytosae._words import plain_words
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QHideEvent, QShowEvent
@@ -187,7 +188,7 @@ class NotesPanel(Listening, QWidget):
         try:
             self._write(typed)
         except CytosaeError as error:
-            self._say_state(str(error))
+            self._say_state(plain_words(str(error)))
             return
         self._forget_drafts()
         self._known = self._saved()
@@ -218,7 +219,7 @@ class NotesPanel(Listening, QWidget):
                 return
             undone = self._session.undo_annotation()
         except CytosaeError as error:
-            self._say_state(str(error))
+            self._say_state(plain_words(str(error)))
             return
         self._say_state(f"Taken back: {_described(change)}." if undone else "There is nothing to take back.")
 
@@ -264,7 +265,7 @@ class NotesPanel(Listening, QWidget):
             if self._drafts is not None:
                 self._drafts.put(latent, draft)
         except CytosaeError as error:
-            self._say_state(str(error))
+            self._say_state(plain_words(str(error)))
 
     def _say_state(self, text: str) -> None:
         self.message.setText(text)

@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cytosae._geometry import place_heat
+from napari_cytosae._layer_list import insert_above, take_away
 from napari_cytosae._session import SLOTS
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Image, Layer
+    from napari.layers import Image
     from napari.utils import Colormap
 
-    from cytosae_toolkit.explore.scene import Heat
+    from cytosae_toolkit.explore.heat import Heat
     from napari_cytosae._pixels import Picture
     from napari_cytosae._session import Session
 
@@ -207,7 +208,7 @@ class HeatLayers:
             colormap=alpha_ramp(ACCENTS[slot], f"cytosae {'AB'[slot]}"),
             contrast_limits=limits,
             blending="translucent_no_depth",
-            opacity=self.session.opacity,
+            opacity=self.session.shown_opacity,
             interpolation2d="nearest",
             **where,
         )
@@ -221,8 +222,8 @@ class HeatLayers:
         """Apply another τ or opacity."""
         for layer, heat in zip(self._layers, self._heats, strict=True):
             if layer is not None and heat is not None:
-                if layer.opacity != self.session.opacity:
-                    layer.opacity = self.session.opacity
+                if layer.opacity != self.session.shown_opacity:
+                    layer.opacity = self.session.shown_opacity
                 _give(layer, self._above_threshold(heat.values.reshape(layer.data.shape)), tuple(layer.contrast_limits))
 
     def _move(self, event: Any = None) -> None:
@@ -245,8 +246,7 @@ class HeatLayers:
 
     def _remove(self, slot: int) -> None:
         layer, self._layers[slot] = self._layers[slot], None
-        if layer is not None and layer in self.viewer.layers:
-            self.viewer.layers.remove(layer)
+        take_away(self.viewer, layer)
 
 
 def _give(layer: Image, data: NDArray[np.float32], limits: tuple[float, float]) -> None:
@@ -271,18 +271,6 @@ def alpha_ramp(colour: str, name: str) -> Colormap:
     opaque = clear.copy()
     opaque[3] = 1
     return Colormap([clear, opaque], name=name)
-
-
-def insert_above(viewer: ViewerModel, picture: Layer, layer: Layer, above: int = 1) -> None:
-    """Insert a layer above another, without a change of what is selected."""
-    layers = viewer.layers
-    selected, active = set(layers.selection), layers.selection.active
-    layers.insert(min(layers.index(picture) + above, len(layers)), layer)
-    if active is not None:
-        layers.selection.active = active
-    else:
-        layers.selection.clear()
-        layers.selection.update(selected)
 
 
 def _later(function: Callable[[], None]) -> None:

@@ -92,9 +92,11 @@ def fitting_cohort(cohort: Cohort, atlas: Atlas) -> Cohort:
         If they are of another SAE, or of named concepts.
     """
     if cohort.by_name or "latent" not in cohort.latents:
-        raise CytosaeError("These barcodes hold named concepts, not latents.", "Make them without --by name.")
+        raise CytosaeError(
+            "These barcodes are of names, each of several concepts perhaps.", "Make them without --by name."
+        )
     if cohort.record.get("sae_fingerprint") != atlas.record["sae_fingerprint"]:
-        raise CytosaeError("These barcodes are of another SAE than the atlas.", "Open those made from this atlas.")
+        raise CytosaeError("These barcodes are of another model than the atlas.", "Open those made from this atlas.")
     return cohort
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cytosae_toolkit.errors import CytosaeError
+from napari_cytosae._colour_axis import UnclearColours, colour_axis
 from napari_cytosae._geometry import Frame, unit_factors
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ RGB = NDArray[np.uint8]
 
 AT_ONCE = 2**25
 """Pixels up to which a picture is read at once; larger ones are read window by window."""
+BACKGROUND = 85
+"""Percentile of a picture's pixels that is as bright as its empty background."""
 SMALLEST = 4
 """Least side of a picture."""
 
@@ -117,12 +120,15 @@ def picture_of(layer: Layer, dims: Dims | None = None, *, most_pixels: int | Non
     Raises
     ------
     CytosaeError
-        If it is no image, is empty or complex, or the viewer shows no plane of it.
+        If it is no image, is empty or complex, or the viewer shows no plane of it. `UnclearColours` where its planes
+        may be colours.
     """
     from napari.layers import Image, Labels
 
     if not isinstance(layer, Image) or isinstance(layer, Labels):
         raise CytosaeError(f"The layer “{layer.name}” is no image.", "Choose an image layer.")
+    if colour_axis(layer) is not None:
+        raise UnclearColours(layer)
     axes, index = _plane(layer, dims)
     levels = list(layer.data) if layer.multiscale else [layer.data]
     data = _level(levels, axes, most_pixels)
@@ -175,7 +181,7 @@ def to_rgb_of(layer: Image) -> Callable[[NDArray[Any]], RGB]:
 
     Whole numbers of 8 bits stay. Colour of 16 bits is divided by 257, colour of floating point is taken as 0 to 1.
     One channel of floating point is taken as 0 to 1 if the contrast limits lie there; that and any other number is
-    else stretched between the contrast limits.
+    else stretched between the contrast limits. Pixels that are no numbers look like empty background.
 
     Raises
     ------
@@ -188,7 +194,7 @@ def to_rgb_of(layer: Image) -> Callable[[NDArray[Any]], RGB]:
     low, high = _limits(layer, dtype)
 
     def convert(values: NDArray[Any]) -> RGB:
-        return over_white(as_bytes(values, low, high))
+        return over_white(as_bytes(without_gaps(values), low, high))
 
     return convert
 
@@ -205,13 +211,34 @@ def _limits(layer: Image, dtype: np.dtype[Any]) -> tuple[float, float]:
     return (0.0, 1.0) if dtype.kind == "f" and low >= 0 and high <= 1 else (low, high)
 
 
+def without_gaps(values: NDArray[Any]) -> NDArray[Any]:
+    """Return pixels, those that are not finite in any channel as empty background: each channel's 85th percentile.
+
+    Black, they would be taken for the densest stain; white, all else would be darker than its background.
+
+    Parameters
+    ----------
+    values : array [h, w] or [h, w, channels]
+        Of any kind of number.
+    """
+    if values.dtype.kind != "f":
+        return values
+    finite = np.isfinite(values)
+    gaps = ~(finite if values.ndim == 2 else finite.all(axis=2))
+    if not gaps.any() or gaps.all():
+        return values
+    filled = values.copy()
+    filled[gaps] = np.percentile(values[~gaps], BACKGROUND, axis=0)
+    return filled
+
+
 def as_bytes(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
-    """Return numbers as uint8, `low` and below as 0, `high` and above as 255, NaN as 0."""
+    """Return numbers as uint8, `low` and below as 0, `high` and above as 255, NaN as 255."""
     if values.dtype == np.uint8:
         return values
     factor = 255 / max(high - low, float(np.finfo(np.float32).tiny))
     scaled = (values.astype(np.float32) - np.float32(low)) * np.float32(factor)
-    return np.asarray(np.rint(np.clip(np.nan_to_num(scaled, nan=0.0), 0, 255)), dtype=np.uint8)
+    return np.asarray(np.rint(np.clip(np.nan_to_num(scaled, nan=255.0), 0, 255)), dtype=np.uint8)
 
 
 def over_white(values: NDArray[np.uint8]) -> RGB:

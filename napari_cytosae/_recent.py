@@ -1,4 +1,4 @@
-"""What was opened before, to be opened again, and the lesson that was begun."""
+"""What was opened before, to be opened again: the last picture, the lesson that was begun, atlases and models."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_cytosae import _kept
+from napari_cytosae._last_picture import LastPicture, last_picture
 
 
 class RecentList(QWidget):
@@ -20,11 +21,18 @@ class RecentList(QWidget):
         Opens something again.
     resume : callable
         Goes on with the lesson that was begun.
+    carry_on : callable (LastPicture)
+        Opens the picture that was read last, and what it was read with.
     """
 
-    def __init__(self, open_path: Callable[[Path], object], resume: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        open_path: Callable[[Path], object],
+        resume: Callable[[], object],
+        carry_on: Callable[[LastPicture], object],
+    ) -> None:
         super().__init__()
-        self._open, self._resume = open_path, resume
+        self._open, self._resume, self._carry_on = open_path, resume, carry_on
         self._rows = QVBoxLayout(self)
         self._rows.setContentsMargins(0, 0, 0, 0)
 
@@ -35,6 +43,10 @@ class RecentList(QWidget):
             if widget is not None:
                 widget.hide()
                 widget.deleteLater()
+        last = last_picture()
+        if last is not None:
+            tip = f"{last.picture}, read with {last.source.name}"
+            self._add(f"Continue with {last.picture.name}", tip, partial(self._carry_on, last))
         begun = _kept.unfinished()
         if begun is not None:
             tip = f"What is complete is kept: {begun['images']}"

@@ -16,7 +16,7 @@ from napari_cytosae._jobs import Job, run_job
 from napari_cytosae._listening import Listening
 from napari_cytosae._pieces import pause
 from napari_cytosae._regions import LETTERS, SHAPES, Letter, draw_region, find_region, mask_of, outlines
-from napari_cytosae._rows import activation_column
+from napari_cytosae._rows import CONTRAST, strength_column
 from napari_cytosae._session import Session
 
 if TYPE_CHECKING:
@@ -28,11 +28,9 @@ if TYPE_CHECKING:
 
 Polygons = list[NDArray[np.float64]]
 
-VALUE = activation_column(
-    "Strength",
-    "Of a region: contrast, how far its mean activation exceeds that of what it is compared with, in units of its "
-    "spread (score). Of the whole picture: mean activation. The bar compares with the strongest.",
-)
+IN_PICTURE = strength_column("on the strongest patch of this picture")
+CALLED: dict[Letter, str] = {"A": "region 1", "B": "region 2"}
+"""What regions are called on screen."""
 PAUSE = 200
 """Milliseconds after a change of a region's outline before it is asked again."""
 
@@ -60,20 +58,22 @@ class RegionPanel(Listening, QWidget):
         self.shapes.setToolTip("What is drawn next.")
         self.draw = {letter: self._button(letter) for letter in LETTERS}
         self.turn = QPushButton("⇄")
-        self.turn.setToolTip("Rank by B against A instead of A against B.")
+        self.turn.setToolTip("Rank by region 2 against region 1 instead of region 1 against region 2.")
         self.turn.clicked.connect(self._turn)
         self.drop = QPushButton("✕")
         self.drop.setToolTip("Delete both regions.")
         self.drop.clicked.connect(self._delete)
-        self.answer = Answer(session, VALUE, "")
+        self.answer = Answer(session, IN_PICTURE, "")
         self._lay_out()
         self._pause = pause(self, PAUSE, self.ask)
         self.listen(session.scene_changed, self.ask)
         self.listen(session.view_changed, self.ask)
 
     def _button(self, letter: Letter) -> QPushButton:
-        button = QPushButton(f"Region {letter}")
-        button.setToolTip(f"Draw region {letter} over the picture; one region is compared with what surrounds it.")
+        button = QPushButton(CALLED[letter].capitalize())
+        button.setToolTip(
+            f"Draw {CALLED[letter]} over the picture; one is compared with what surrounds it, two with each other."
+        )
         button.clicked.connect(lambda: self.start(letter))
         return button
 
@@ -175,11 +175,17 @@ class RegionPanel(Listening, QWidget):
 
     def _show(self, heading: str, table: pd.DataFrame) -> None:
         self.answer.list.empty = "No concept stands out."
-        self.answer.show_table(heading, self.session.visible(table), str(table.columns[0]))
+        value = str(table.columns[0])
+        column = CONTRAST if value == "score" else IN_PICTURE
+        self.answer.show_table(heading, self.session.visible(table), value, column)
 
     def _tell(self, heading: str, text: str) -> None:
         self.answer.list.empty = text
         self.answer.forget(heading)
+
+
+def _called(letter: Letter) -> str:
+    return CALLED[letter].capitalize()
 
 
 def heading_of(letters: Sequence[Letter]) -> str:
@@ -188,9 +194,9 @@ def heading_of(letters: Sequence[Letter]) -> str:
         case []:
             return "Whole picture"
         case [one]:
-            return f"Region {one} against what surrounds it"
+            return f"{_called(one)} against what surrounds it"
         case [one, other, *_]:
-            return f"Region {one} against region {other}"
+            return f"{_called(one)} against {CALLED[other]}"
     raise ValueError(letters)
 
 
@@ -209,9 +215,11 @@ def rank(scene: Scene, regions: Sequence[Polygons], hide_everywhere: bool) -> pd
     Returns
     -------
     DataFrame
-        Index `latent`; the first column is what it is sorted by.
+        Index `latent`; the first column is what it is sorted by: `max`, the activation on the picture's strongest
+        patch, or `score`, the contrast of regions.
     """
     if not regions:
-        return scene.latents(hide_everywhere=hide_everywhere)[["mean"]]
+        found = scene.latents(hide_everywhere=hide_everywhere)[["max"]]
+        return found.sort_values("max", ascending=False, kind="stable")
     masks = [mask_of(polygons, scene.shape) for polygons in regions]
     return scene.rank_region(*masks, n=None, hide_everywhere=hide_everywhere)

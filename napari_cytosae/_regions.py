@@ -50,7 +50,7 @@ def draw_region(viewer: ViewerModel, letter: Letter, shape: str, picture: Pictur
     layer = find_region(viewer, letter)
     if layer is None:
         layer = Shapes(
-            name=f"Region {letter}",
+            name=f"Region {1 + LETTERS.index(letter)}",
             edge_color=COLOURS[letter],
             face_color=f"{COLOURS[letter]}30",
             edge_width=2,

@@ -27,7 +27,8 @@ class Column:
     Parameters
     ----------
     key : str
-        ``"concept"``, ``"value"``, ``"strength"``, ``"frequency"``, ``"purity"`` or ``"label"``.
+        ``"concept"``, ``"strength"``, ``"frequency"``, ``"purity"`` or ``"label"``, what is known of a concept; or what
+        a list is given: ``"value"``, a pattern strength; ``"alike"``, 0 to 1; ``"contrast"``.
     title : str
         On screen.
     tip : str
@@ -43,23 +44,48 @@ class Column:
 
 
 CONCEPT = Column("concept", "Concept", "Its name, or its number while nobody has named it (latent).", "")
-STRENGTH = Column("strength", "Strength", "Pattern strength: mean activation over the atlas's images.", "0.00123")
+STRENGTH = Column(
+    "strength", "Average", "Pattern strength, averaged over all cells of the atlas (mean activation).", "0.00123"
+)
 FREQUENCY = Column("frequency", "Found in", "Share of the atlas's cells in which it is found (frequency).", "0.05 %")
 PURITY = Column(
     "purity",
     "Purity",
-    "Cell-type purity: how much of the activation of its ten best reference cells belongs to one cell type "
-    "(dominant share). The tooltip of a row gives the label entropy.",
+    "Cell-type purity: how much of the strength of its ten best cells is that of one cell type (dominant share). "
+    "The tooltip of a row gives the label entropy.",
     "100 %",
 )
 LABEL = Column(
-    "label", "Mostly in", "The cell type that most of its reference cells have (dominant label).", "neutrophil"
+    "label",
+    "10 best cells",
+    "The cell type that the ten cells which show it most strongly mostly are, and its share of their strength: the "
+    "cell-type purity (dominant label, dominant share). Only ten cells are counted; the tooltip of a row says what all "
+    "the cells that show it are.",
+    "lymphocyte 100 %",
+)
+ALIKE = Column(
+    "alike",
+    "Alike",
+    "0 to 100 %: how alike two concepts are, the mean of how alike the model writes them (cosine of directions) and of "
+    "how often they occur in the same cells (cosine of co-activation).",
+    "100 %",
+)
+CONTRAST = Column(
+    "contrast",
+    "Contrast",
+    "How much stronger it is in the region than in what that is compared with, in units of its spread (score); 0 is "
+    "no difference. It has no upper end, hence no bar.",
+    "0.00123",
 )
 
 
-def activation_column(title: str = "Activation", tip: str = "Activation on the patch.") -> Column:
-    """Return the column of the values that a list is given."""
-    return Column("value", title, tip, "0.00123")
+def strength_column(where: str) -> Column:
+    """Return the column of pattern strengths in a place: one unit, and bars on one scale, in every list."""
+    tip = (
+        f"Pattern strength {where} (activation), in the unit of the colour bar. The bar is full at the concept's "
+        "strongest patch in the whole atlas, as its colour in the heat map is."
+    )
+    return Column("value", "Here", tip, "0.00123")
 
 
 class ConceptRows(QAbstractTableModel):
@@ -77,19 +103,21 @@ class ConceptRows(QAbstractTableModel):
         super().__init__(parent)
         self.session, self.columns = session, tuple(columns)
         self.latents = np.zeros(0, dtype=np.int64)
-        self._values = self._bars = np.zeros(0)
+        self._values = np.zeros(0)
         self._names: dict[int, str] = {}
         self._facts = facts_of(session)
         self._texts: dict[str, Callable[[int, int], str]] = {
             "concept": lambda _, latent: self.call(latent),
             "value": lambda row, _: number(self._values[row]),
+            "contrast": lambda row, _: number(self._values[row]),
+            "alike": lambda row, _: percent(self._values[row]),
             "strength": lambda _, latent: number(self._facts.strength[latent]),
             "frequency": lambda _, latent: percent(self._facts.frequency[latent]),
             "purity": lambda _, latent: percent(self._facts.purity[latent]),
-            "label": lambda _, latent: str(self._facts.label[latent]),
+            "label": lambda _, latent: self._facts.mostly(latent),
         }
 
-    def show(self, latents: ArrayLike, values: ArrayLike, bars: ArrayLike | None = None) -> None:
+    def show(self, latents: ArrayLike, values: ArrayLike) -> None:
         """Show other rows.
 
         Parameters
@@ -97,17 +125,19 @@ class ConceptRows(QAbstractTableModel):
         latents : int array [n]
             From top to bottom.
         values : float array [n]
-            Of the column ``"value"``.
-        bars : float array [n], optional
-            Lengths of bars, 0 to 1; by default values as shares of the largest.
+            Of the column of values.
         """
         self.beginResetModel()
         self._facts = facts_of(self.session)
         self.latents = np.asarray(latents, dtype=np.int64)
         self._values = np.asarray(values, dtype=np.float64)
-        largest = float(np.nanmax(self._values, initial=0.0))
-        self._bars = np.asarray(self._values / (largest or 1.0) if bars is None else bars, dtype=np.float64)
         self.endResetModel()
+
+    def change_column(self, place: int, column: Column) -> None:
+        """Let a column hold something else."""
+        if self.columns[place] != column:
+            self.columns = (*self.columns[:place], column, *self.columns[place + 1 :])
+            self.headerDataChanged.emit(Qt.Orientation.Horizontal, place, place)
 
     @property
     def current(self) -> bool:
@@ -167,16 +197,30 @@ class ConceptRows(QAbstractTableModel):
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _alignment(column)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return f"{self.call(latent)}\n{self._facts.sentence(latent)}"
+            return "\n".join([self.call(latent), *self._about_value(row, column), self._facts.sentence(latent)])
         if role == LATENT:
             return latent
-        if role == BAR and column.key == "value":
-            return float(self._bars[row])
+        if role == BAR:
+            return self._bar(row, column)
         if role == BADGES and column.key == "concept":
             return self._facts.badges(latent)
         if role == SLOTS and column.key == "concept":
             return [slot for slot in range(len(ACCENTS)) if self.session.latent(slot) == latent]
         return None
+
+    def _bar(self, row: int, column: Column) -> float | None:
+        """Return how long a bar is, 0 to 1: a strength as a share of the concept's largest, a likeness as it is."""
+        if column.key not in ("value", "alike"):
+            return None
+        full = 1.0 if column.key == "alike" else self._facts.largest[self.latents[row]]
+        share = self._values[row] / full if full > 0 else 0.0
+        return float(np.nan_to_num(np.clip(share, 0.0, 1.0)))
+
+    def _about_value(self, row: int, column: Column) -> list[str]:
+        bar = self._bar(row, column)
+        if column.key != "value" or not bar:
+            return []
+        return [f"Here {number(self._values[row])}: {percent(bar)} of its strongest patch in the atlas."]
 
 
 def _alignment(column: Column) -> Qt.AlignmentFlag:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 RED_CELL_UM = 7.5
 LINE = "red cell (draw across)"
+_KEY = "cytosae_red_cell"
 FROM_PICTURE, FROM_LINE, BY_HAND = range(3)
 PLAUSIBLE = (0.02, 2.0)
 """Micrometres per pixel that a light microscope gives."""
@@ -72,7 +73,7 @@ class ScaleChooser(QWidget):
         self._update()
 
     def arguments(self) -> dict[str, float]:
-        """Return the scale as keyword arguments of `cytosae_toolkit.explore.scene.analyse`; empty: estimate it."""
+        """Return the scale as keyword arguments of `cytosae_toolkit.explore.analysing.analyse`; empty: estimate it."""
         if self.way.currentIndex() == BY_HAND:
             return {"red_cell_diameter": self.number.value()}
         if self.way.currentIndex() == FROM_LINE:
@@ -96,7 +97,7 @@ class ScaleChooser(QWidget):
 
         line: Shapes = self._viewer.add_shapes(
             None, name=LINE, ndim=picture.layer.ndim, face_color="transparent", edge_color="#D55E00",
-            edge_width=2, **place(picture.layer, picture.frame).arguments(),
+            edge_width=2, metadata={_KEY: True}, **place(picture.layer, picture.frame).arguments(),
         )  # fmt: skip
         line.events.data.connect(self._update)
         return line
@@ -127,6 +128,11 @@ class ScaleChooser(QWidget):
         if "pixel_size" in found:
             return f"{found['pixel_size']:.3g} µm per pixel, from the layer."
         return "Draw a line across a red cell." if way == FROM_LINE else "The picture tells no scale: it is estimated."
+
+
+def is_line(layer: Any) -> bool:
+    """Say whether a layer is there for the line across a red cell, whatever its name is by now."""
+    return _KEY in layer.metadata
 
 
 def to_pixels(picture: Picture, layer: Any, points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -57,7 +57,8 @@ class Session:
         self._spot: Spot | None = None
         self._pinned: Spot | None = None
         self._threshold = 0.0
-        self._opacity = 0.85
+        self._opacity = 0.6
+        self._heat_shown = True
         self._hide_everywhere = True
         self._show_flagged = False
         self.author = ""
@@ -173,6 +174,20 @@ class Session:
         self._set("_opacity", float(value))
 
     @property
+    def heat_shown(self) -> bool:
+        """Whether heat maps are drawn."""
+        return self._heat_shown
+
+    @heat_shown.setter
+    def heat_shown(self, value: bool) -> None:
+        self._set("_heat_shown", bool(value))
+
+    @property
+    def shown_opacity(self) -> float:
+        """With which heat maps are drawn: 0 while they are hidden."""
+        return self._opacity if self._heat_shown else 0.0
+
+    @property
     def hide_everywhere(self) -> bool:
         """Whether latents that fire on nearly every image are left out of lists."""
         return self._hide_everywhere
@@ -244,9 +259,11 @@ class Session:
         return undone
 
     def visible(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Return a table of latents (index: latent) without flagged ones, unless these are asked for."""
+        """Return a table of latents (index: latent) without flagged ones, unless asked for or named."""
         if self._show_flagged or self._atlas is None or not len(table):
             return table
         statistics = self._atlas.statistics
         flags = [name for name in statistics.columns if name.startswith("flag_")]
-        return table[~statistics.loc[table.index, flags].any(axis=1).to_numpy()] if flags else table
+        if not flags:
+            return table
+        return table[~statistics.loc[table.index, flags].any(axis=1).to_numpy() | table.index.isin(list(self.names()))]

@@ -11,33 +11,23 @@ from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from cytosae_toolkit.errors import CytosaeError
 from napari_cytosae import _kept
 from napari_cytosae._job_bar import JobBar
+from napari_cytosae._last_picture import LastPicture, remember_picture
+from napari_cytosae._learning import BACKBONES
+from napari_cytosae._made import made
 from napari_cytosae._question import Question
 from napari_cytosae._recent import RecentList
 
 if TYPE_CHECKING:
     from napari_cytosae._jobs import JobProgress
     from napari_cytosae._learning import Lesson
+    from napari_cytosae._pixels import Picture
     from napari_cytosae._session import Session
     from napari_cytosae._sources import MissingWeights, Opened
 
 RESEARCH = "For research use only. Not for diagnosis."
-BACKBONES = (
-    (
-        "DinoBloom-B, for research",
-        "dinobloom-b",
-        "Learnt from blood and bone marrow cells; asks before its download.",
-    ),
-    (
-        "DinoBloom-S, smaller and faster",
-        "dinobloom-s",
-        "Half as wide: faster, less exact; asks before its download.",
-    ),
-    ("demonstration model, for a trial", "nano", "Comes with the program; what it finds serves trials only."),
-)
-"""Text, name and tooltip of what cells can be learnt with."""
-
 SMALL = ("Packed atlas …", "Open a model …")
 """Ways to begin that share a line."""
 
@@ -58,6 +48,8 @@ class StartPage(QWidget):
     ----------
     opened : Signal(object)
         Path of what was opened.
+    kind : str
+        How the picture is to be read once something is open; empty: as its size proposes.
     """
 
     opened = Signal(object)
@@ -68,7 +60,9 @@ class StartPage(QWidget):
         self.question, self.jobs, self.message = Question(), JobBar(), QLabel()
         self.message.setWordWrap(True)
         self.buttons = QWidget()
-        self.recent = RecentList(self.open, self.resume)
+        self.recent = RecentList(self.open, self.resume, self.carry_on)
+        self._source: Path | None = None
+        self.kind = ""
         self.backbone = QComboBox()
         for i, (text, name, tip) in enumerate(BACKBONES):
             self.backbone.addItem(text, name)
@@ -91,7 +85,7 @@ class StartPage(QWidget):
         inner.addLayout(choice)
         inner.addWidget(self.recent)
         layout = QVBoxLayout(self)
-        layout.addWidget(_wrapped("<b>What do these cells show?</b> Choose where to begin."))
+        layout.addWidget(made(QLabel("<b>What do these cells show?</b> Choose where to begin."), wordWrap=True))
         for widget in (self.buttons, self.question, self.jobs, self.message):
             layout.addWidget(widget)
         layout.addStretch(1)
@@ -128,8 +122,22 @@ class StartPage(QWidget):
         """Open an atlas, packed or not, or a run."""
         from napari_cytosae._sources import open_source
 
-        device = _kept.preference("device")
+        device, self.kind = _kept.preference("device"), ""
         self._run(lambda progress: open_source(path, device=device, progress=progress), self._opened)
+
+    def carry_on(self, last: LastPicture) -> None:
+        """Open the picture that was read last, and what it was read with."""
+        try:
+            last.show_in(self._viewer)
+        except CytosaeError as error:
+            self._failed(str(error))
+            return
+        self.open(last.source)
+        self.kind = "" if last.kind == "boxes" else last.kind  # boxes are not kept
+
+    def picture_read(self, picture: Picture, kind: str) -> None:
+        """Keep in mind which picture was read, with what and how."""
+        remember_picture(picture.layer, self._source, kind)
 
     def open_sample(self) -> None:
         """Add the sample's smear to the viewer, and open its atlas; the first time makes both."""
@@ -147,6 +155,7 @@ class StartPage(QWidget):
         self._session.author = _kept.author()
         self._session.set_source(source.explorer, source.atlas, source.no_model)
         _kept.remember(source.path)
+        self._source = source.path
         self.message.setText("")
         if source.missing is None:
             self.question.hide()
@@ -290,10 +299,3 @@ class StartPage(QWidget):
         path, _ = QFileDialog.getOpenFileName(self, title, "", kinds)
         if path:
             then(Path(path))
-
-
-def _wrapped(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setWordWrap(True)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    return label

@@ -22,6 +22,8 @@ AT_ONCE = 6
 KEPT = 800
 ORANGE = np.array([230.0, 159.0, 0.0])
 """Of Okabe and Ito."""
+OPACITY = 0.65
+"""Of the strongest patches: chromatin and granules below them stay visible."""
 _SECONDS = 0.15
 """After which a batch shows what it has."""
 
@@ -159,7 +161,7 @@ def mark(picture: NDArray[np.uint8], heat: NDArray[np.floating], boxes: NDArray[
     """
     from cytosae_toolkit.figures.heat import upsample
 
-    opacity = 0.85 * np.sqrt(np.clip(upsample(heat, boxes, picture.shape), 0, 1))[..., None]
+    opacity = OPACITY * np.sqrt(np.clip(upsample(heat, boxes, picture.shape), 0, 1))[..., None]
     muted = 70 + 0.3 * picture + 0.4 * picture.mean(axis=2, keepdims=True)
     return np.asarray(np.rint(opacity * ORANGE + (1 - opacity) * muted), dtype=np.uint8)
 

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 NAME = "Concepts in blood cells"
 MENU_NAME = f"{NAME} (CytoSAE)"
 """What napari calls the dock when its menu opens it, by the manifest; the same name, lest the menu open another one."""
-WIDTH = 430
-"""Least width of the dock in pixels: five columns of a list, three thumbnails side by side."""
+WIDTH = 440
+"""Least width of the dock in pixels: a list up to its cell types, three thumbnails side by side."""
 COMPACT = "QTabWidget > QTabBar::tab { padding: 3px 2px; }"
 """Style of the tabs: all of them fit side by side in the least width."""
 TABS = (
     ("Concepts", "_concepts", "ConceptTable", False, "All concepts: search, sort, choose"),
-    ("Map", "_scatter", "ConceptScatter", False, "All concepts: how often against how strongly they fire"),
+    ("Map", "_scatter", "ConceptScatter", False, "All concepts: how often they are found against how strong they are"),
     ("Gallery", "_gallery", "Gallery", True, "Reference cells of the chosen concept"),
     ("Ask", "_ask", "AskPanel", True, "What a patch or a region contains"),
     ("Name", "_notes", "NotesPanel", False, "Name the chosen concept, write a note, give a verdict"),
@@ -100,6 +100,8 @@ class CytosaeWidget(Listening, QWidget):
         self._add_tabs()
         self.tabs.setCurrentIndex(1)
         self.load.choose_layer(self.viewer.layers.selection.active)
+        if self.start_page.kind:
+            self.load.form.read_as(self.start_page.kind)
         missing = self.start_page.question.isVisibleTo(self.start_page)
         if missing:
             self.tabs.setCurrentIndex(0)
@@ -148,7 +150,9 @@ class CytosaeWidget(Listening, QWidget):
             QTimer.singleShot(PREPARE_MS, self._prepare)
 
     def _scene_changed(self) -> None:
-        """Let go of a picture that is no longer shown, so that its pixels do not stay in memory."""
+        """Remember a picture; let go of one that is no longer shown, so that its pixels do not stay in memory."""
+        if self.session.scene is not None and self.load.picture is not None:
+            self.start_page.picture_read(self.load.picture, self.session.scene.kind)
         if self.session.scene is None and self.load.picture is not None:
             self.load.forget()
             for title in ON_PICTURE:
@@ -157,7 +161,7 @@ class CytosaeWidget(Listening, QWidget):
     def _analyse_cell(self, layer: Any) -> None:
         """Read a cell that was opened from the gallery, as it is."""
         self.load.choose_layer(layer)
-        self.load.kind.setCurrentIndex(self.load.kind.findData("cell"))
+        self.load.form.read_as("cell")
         self.load.analyse()
 
     def bring(self, title: str) -> None:

@@ -26,6 +26,7 @@ from cytosae_toolkit.files import explain_disk_errors, write_text
 VERDICTS = ("concept", "artefact", "mixed", "unclear")
 
 _LOCK_SECONDS = 30
+_FORBIDDEN = "Names are kept beside the atlas: make that folder writable, or copy the atlas to one that is."
 _TEXTS = ("name", "note", "verdict", "author", "time", "sae")
 
 
@@ -133,7 +134,7 @@ def locked(path: Path) -> Iterator[None]:
         If another process holds the lock for half a minute, or the folder cannot be written.
     """
     lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=_LOCK_SECONDS)
-    with explain_disk_errors(path):
+    with explain_disk_errors(path, _FORBIDDEN):
         try:
             lock.acquire()
         except Timeout:
@@ -155,7 +156,7 @@ def append_lines(path: Path, lines: Sequence[Line]) -> None:
         If the disk is full or the file cannot be written.
     """
     text = "".join(json.dumps(_values(line), ensure_ascii=False) + "\n" for line in lines)
-    with explain_disk_errors(path):
+    with explain_disk_errors(path, _FORBIDDEN):
         if not path.exists():
             write_text(path, "")
         elif _is_cut_off(path):

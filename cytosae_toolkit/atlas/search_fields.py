@@ -157,6 +157,17 @@ class Fields:
         """Whether each latent has any flag, bool [n]."""
         return np.asarray(np.logical_or.reduce([self.flag(column) for column in FLAGS.values()]))
 
+    @cached_property
+    def named(self) -> NDArray[np.bool_]:
+        """Whether somebody gave each latent a name, bool [n]."""
+        names = self.text("name")
+        return np.zeros(len(self), dtype=bool) if names is None else names.where(bool)
+
+    @cached_property
+    def hidden(self) -> NDArray[np.bool_]:
+        """Which latents are hidden unless asked for, bool [n]: those with a flag that nobody named."""
+        return self.flagged & ~self.named
+
     def labels(self) -> list[str]:
         """Return all dominant labels, in alphabetical order."""
         return self.values("label") if "label" in self.text_columns else []

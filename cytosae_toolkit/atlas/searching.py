@@ -57,7 +57,7 @@ def search(
     descending : bool, optional
         By default numbers descend, but entropy, latent and text ascend. Undefined values come last either way.
     hidden : bool
-        Show flagged latents too.
+        Show flagged latents too; those with a name are always shown.
 
     Returns
     -------
@@ -112,7 +112,7 @@ def find(
     tree = parse(query)
     evaluation = _Evaluation(fields, query)
     matches = evaluation.mask(tree)
-    shown = matches if hidden or _mentions_flags(tree) else matches & ~fields.flagged
+    shown = matches if hidden or _mentions_flags(tree) else matches & ~fields.hidden
     rows = np.flatnonzero(shown)
     order = _relevance(fields, tree, rows) if sort is None else _by_column(fields, sort, descending, rows)
     hint = "" if matches.any() else hint_of(tree, fields, evaluation.mask)
@@ -214,9 +214,7 @@ class _Evaluation:
         return value in _YES
 
     def _named(self, field: Field) -> Mask:
-        names = self.fields.text("name")
-        named = np.zeros(len(self.fields), dtype=bool) if names is None else names.where(bool)
-        return np.asarray(named == self._yes(field))
+        return np.asarray(self.fields.named == self._yes(field))
 
     def _flag(self, field: Field) -> Mask:
         masks_of = {"any": self.fields.flagged, "none": ~self.fields.flagged}

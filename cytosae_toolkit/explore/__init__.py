@@ -10,6 +10,9 @@
 `request`       what is asked of an image, checked before anything slow
 `field_cells`   the cells of a field, numbered, and the one that is meant
 `fields`        a field explained: by the cells found in it, or by windows
+`scene`         a picture as it was read, in parts: what a patch or a region holds
+`heat`          heat maps over a picture, put together from those of its parts
+`analysing`     reading a picture: as a cell, by its cells, by boxes, by windows
 `explanation`   an explanation as tables, heat maps and figures in a folder
 ==============  ====================================================================================
 """

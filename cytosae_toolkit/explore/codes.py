@@ -46,8 +46,10 @@ class ImageCodes:
 
     @cached_property
     def patches(self) -> sparse.csr_array:
-        """Activations of the patches, CSR float32 [n_patches, d_sae]."""
-        return self.tokens[self.prefix_tokens :]
+        """Activations of the patches, CSR float32 [n_patches, d_sae]; shares the memory of `tokens`."""
+        starts = self.tokens.indptr[self.prefix_tokens :]
+        data, indices = (array[starts[0] :] for array in (self.tokens.data, self.tokens.indices))
+        return sparse.csr_array((data, indices, starts - starts[0]), shape=(len(starts) - 1, self.d_sae))
 
     @cached_property
     def columns(self) -> sparse.csc_array:
@@ -117,7 +119,7 @@ class ImageCodes:
         )
         return found.sort_values("mean", ascending=False, kind="stable")
 
-    @cached_property
+    @property
     def _active(self) -> NDArray[np.int64]:
         return np.flatnonzero(np.diff(self.columns.indptr))
 
@@ -125,12 +127,10 @@ class ImageCodes:
     def _starts(self) -> NDArray[np.int64]:
         return np.asarray(self.columns.indptr[self._active], dtype=np.int64)
 
-    @cached_property
+    @property
     def _sums(self) -> NDArray[np.float64]:
-        if not len(self._active):
-            return np.zeros(0)
-        sums: NDArray[np.float64] = np.add.reduceat(self.columns.data.astype(np.float64), self._starts)
-        return sums
+        starts = self._starts
+        return np.add.reduceat(self.columns.data.astype(np.float64), starts) if len(starts) else np.zeros(0)
 
     def _peaks(self, within: NDArray[np.float32], largest: NDArray[np.float32]) -> NDArray[np.int32]:
         """Return the first patch that reaches the largest activation of each active latent, -1 without any."""

@@ -24,7 +24,7 @@ from cytosae_toolkit.devices import resolve_device, resolve_precision
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.explore.codes import ImageCodes
 from cytosae_toolkit.explore.image import LoadedImage
-from cytosae_toolkit.explore.regions import rank_region, region_weights
+from cytosae_toolkit.explore.regions import rank_region, region_weights, share_inside
 from cytosae_toolkit.explore.similar import similar_images
 from cytosae_toolkit.images.decode import Box, decode
 from cytosae_toolkit.images.keys import file_keys
@@ -293,7 +293,7 @@ class Explorer:
     def similar_images(
         self, n: int = 10, *, region: NDArray[Any] | None = None, image: LoadedImage | None = None
     ) -> pd.DataFrame:
-        """Return images of the atlas that share the latents of an image, or of a region of it.
+        """Return images of the atlas that share the latents of an image, or those that sit in a region of it.
 
         Parameters
         ----------
@@ -317,12 +317,8 @@ class Explorer:
         if self.atlas is None or not self.atlas.has_images:
             raise CytosaeError("There are no images to compare with.", "Name an atlas made by `atlas build`.")
         looked_at = image or self.current
-        if region is None:
-            query: NDArray[Any] = looked_at.codes.means()
-        else:
-            weights = self._region(region, looked_at)
-            query = looked_at.codes.patches.T @ weights / weights.sum()
-        return similar_images(self.atlas, query, n=n, key=looked_at.key)
+        share = None if region is None else share_inside(looked_at.codes, self._region(region, looked_at))
+        return similar_images(self.atlas, looked_at.codes.means(), share=share, n=n, key=looked_at.key)
 
     def fires_everywhere(self, image: LoadedImage | None = None) -> NDArray[np.bool_]:
         """Return which latents fire everywhere and so say little about an image, bool [d_sae]."""
@@ -334,6 +330,13 @@ class Explorer:
     def _everywhere_in_atlas(self) -> NDArray[np.bool_]:
         assert self.atlas is not None
         return np.asarray(self.atlas.latents["frequency"].to_numpy(np.float64) >= self.everywhere)
+
+    def named(self) -> NDArray[np.bool_]:
+        """Return which latents have a name in the atlas, bool [d_sae]: no list leaves them out."""
+        found = np.zeros(self.d_sae, dtype=bool)
+        if self.atlas is not None:
+            found[[latent for latent, note in self.atlas.annotations.current().items() if note.name]] = True
+        return found
 
     def describe(self, table: pd.DataFrame) -> pd.DataFrame:
         """Add what the atlas knows of the latents of a table: name, verdict, statistics, flags."""
@@ -349,7 +352,7 @@ class Explorer:
     def _visible(self, table: pd.DataFrame, image: LoadedImage, hide_everywhere: bool) -> pd.DataFrame:
         if not hide_everywhere:
             return table
-        return table[~self.fires_everywhere(image)[table.index]]
+        return table[(~self.fires_everywhere(image) | self.named())[table.index]]
 
 
 class _Pictures:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cytosae_toolkit.errors import CytosaeError
+from cytosae_toolkit.progress import no_step
 
 if TYPE_CHECKING:
     from cytosae_toolkit.explore.explorer import Explorer
@@ -96,7 +98,14 @@ class FieldCells:
         return f"Choose one with --cell, 1 to {len(self.cells)} from the top down; --out without it draws all."
 
 
-def find_field_cells(explorer: Explorer, field: Field, scale: RedCellSize, *, keep_border: bool = False) -> FieldCells:
+def find_field_cells(
+    explorer: Explorer,
+    field: Field,
+    scale: RedCellSize,
+    *,
+    keep_border: bool = False,
+    on_step: Callable[[], object] = no_step,
+) -> FieldCells:
     """Find the cells of a field, with a crop of each in which it fills as much as in the training images.
 
     Parameters
@@ -109,6 +118,8 @@ def find_field_cells(explorer: Explorer, field: Field, scale: RedCellSize, *, ke
         Red cells in pixels.
     keep_border : bool
         Keep cells that the border cuts, too.
+    on_step : callable
+        Called between two steps of the search; may end it by raising.
 
     Raises
     ------
@@ -117,7 +128,7 @@ def find_field_cells(explorer: Explorer, field: Field, scale: RedCellSize, *, ke
     """
     from cytosae_toolkit.images.field_cells import crop_boxes, find_cells_of_field, side_like
 
-    found = find_cells_of_field(field, red_cell_diameter=scale.diameter)
+    found = find_cells_of_field(field, red_cell_diameter=scale.diameter, on_step=on_step)
     if not found:
         raise CytosaeError(
             f"No white cell was found in the field, where red cells were taken to be {scale.diameter:.0f} pixels wide.",

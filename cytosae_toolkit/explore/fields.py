@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ from cytosae_toolkit.explore.image import LoadedImage, check_latent
 from cytosae_toolkit.explore.request import picture_size
 from cytosae_toolkit.explore.windows import FieldMap, FieldPixels, Window, field_picture, read_boxes, slide
 from cytosae_toolkit.files import atomic_folder
-from cytosae_toolkit.progress import SILENT, Progress
+from cytosae_toolkit.progress import SILENT, Progress, no_step
 
 if TYPE_CHECKING:
     from cytosae_toolkit.explore.explorer import Explorer
@@ -106,7 +106,7 @@ class BoxSummary:
             `n_active`, on how many boxes it is active; `best`, the number, from 1, of the box with the largest mean,
             0 for none.
         """
-        shown = (self._active > 0) & (everywhere | (self._hidden < self.n_images))
+        shown = (self._active > 0) & (everywhere | (self._hidden < self.n_images) | self.explorer.named())
         at = np.asarray(latents, dtype=np.int64) if len(latents) else np.flatnonzero(shown)
         found = pd.DataFrame(
             {
@@ -208,9 +208,11 @@ def red_cells(field: Field, red_cell_diameter: float | None, pixel_size: float |
     return size if np.isinf(size.certainty) else size._replace(diameter=max(5.0, size.diameter))
 
 
-def cell_boxes(explorer: Explorer, field: Field, scale: RedCellSize) -> list[Window]:
+def cell_boxes(
+    explorer: Explorer, field: Field, scale: RedCellSize, on_step: Callable[[], object] = no_step
+) -> list[Window]:
     """Find the cells of a field, those at its border too; see `cytosae_toolkit.explore.field_cells`."""
-    return list(find_field_cells(explorer, field, scale, keep_border=True).boxes)
+    return list(find_field_cells(explorer, field, scale, keep_border=True, on_step=on_step).boxes)
 
 
 def _write_cells(

@@ -63,6 +63,25 @@ def region_weights(
     return np.asarray(weights)
 
 
+def share_inside(codes: ImageCodes, inside: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the share of each latent's activation on patches that lies in a region, Σ w h / Σ h.
+
+    Parameters
+    ----------
+    codes : ImageCodes
+        Of the image.
+    inside : float64 array [n_patches]
+        Share of each patch in the region, w.
+
+    Returns
+    -------
+    float64 array [d_sae]
+        0 where no patch is active.
+    """
+    total = np.asarray(codes.patches.sum(axis=0), dtype=np.float64).reshape(-1)
+    return np.asarray(np.divide(codes.patches.T @ inside, total, out=np.zeros_like(total), where=total > 0))
+
+
 def rank_region(
     codes: ImageCodes, inside: NDArray[np.float64], other: NDArray[np.float64] | None = None
 ) -> pd.DataFrame:
@@ -97,14 +116,13 @@ def rank_region(
     sigma = np.sqrt(np.maximum(squares.T @ weights / weights.sum() - mean**2, 0))
     active = np.flatnonzero(a > b)
     typical = float(np.median(sigma[mean > 0])) if len(active) else 0.0
-    total = np.asarray(h.sum(axis=0)).reshape(-1)
     score = (a - b)[active] / (sigma[active] + typical + np.finfo(float).tiny)
     found = pd.DataFrame(
         {
             "score": score,
             "inside": a[active],
             "outside": b[active],
-            "share_inside": (h.T @ inside)[active] / total[active],
+            "share_inside": share_inside(codes, inside)[active],
         },
         index=pd.Index(active, name="latent"),
     )

@@ -1,8 +1,13 @@
-"""Images of an atlas that share latents with an image, or with a region of it.
+"""Images of an atlas that share the latents of an image, or of a region of it.
 
-An image is its vector m of mean activations, a region its vector of mean activations over the region. Each latent is
-weighted by its inverse document frequency, idf_s = ln((1 + N) / (1 + n_s)) with n_s of N images on which it is active,
-so that latents which fire everywhere count for nothing; similarity is the cosine of the weighted vectors.
+An image is its vector m of mean activations over all tokens. The similarity of images x and y is the cosine
+
+    Σ_s w_s x_s y_s / sqrt(Σ_s w_s x_s² · Σ_s w_s y_s²),   w_s = idf_s r_s,   idf_s = ln((1 + N) / (1 + n_s)),
+
+with n_s of N images on which latent s is active, so that latents which fire everywhere count for nothing (idf: Spärck
+Jones 1972, doi 10.1108/eb026526), and r_s the share of its activation on the image asked about that lies in the region,
+1 without one. Whole image is held against whole image, in the latents that sit in the region: an atlas keeps no means
+over regions of its images that those of a region could be held against.
 """
 
 from __future__ import annotations
@@ -29,16 +34,24 @@ def inverse_document_frequency(n_active: NDArray[np.int64], n_images: int) -> ND
 
 
 def similar_images(
-    atlas: Atlas, query: NDArray[np.floating], *, n: int = 10, key: str | None = None, group: str | None = None
+    atlas: Atlas,
+    query: NDArray[np.floating],
+    *,
+    share: NDArray[np.floating] | None = None,
+    n: int = 10,
+    key: str | None = None,
+    group: str | None = None,
 ) -> pd.DataFrame:
-    """Return the images of an atlas that are most similar to a vector of activations.
+    """Return the images of an atlas that are most similar to an image, or to it in a region; see the top of the module.
 
     Parameters
     ----------
     atlas : Atlas
         With per-image values.
     query : float array [d_sae]
-        Mean activation of each latent on an image or a region.
+        Mean activation of each latent on the image.
+    share : float array [d_sae], optional
+        r, the share of each latent's activation that lies in the region.
     n : int
         How many; one per group.
     key, group : str, optional
@@ -52,7 +65,8 @@ def similar_images(
         most, as text.
     """
     images = atlas.images
-    weights = inverse_document_frequency(atlas.latents["n_images"].to_numpy(np.int64), len(images)) ** 2
+    weights = inverse_document_frequency(atlas.latents["n_images"].to_numpy(np.int64), len(images))
+    weights = weights if share is None else weights * share
     similarity = np.concatenate([_cosines(block, query, weights) for block in _blocks(atlas, len(images))])
     groups = images["group"].astype(str).to_numpy()
     known = _is_image(images, groups, key, group)
@@ -73,7 +87,7 @@ def _blocks(atlas: Atlas, n_images: int) -> Iterator[sparse.csr_array]:
 
 
 def _cosines(means: sparse.csr_array, query: NDArray[np.floating], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return cosines of rows with the query under squared weights; 0 where a vector is 0."""
+    """Return cosines of rows with the query under weights; 0 where a vector is 0."""
     length = np.sqrt((weights * np.square(query, dtype=np.float64)).sum())
     squares = means.copy()
     squares.data = np.square(squares.data, dtype=np.float64)

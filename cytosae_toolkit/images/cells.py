@@ -7,6 +7,7 @@ and debris are too small for one, red cells hold no chromatin.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,7 @@ from cytosae_toolkit.images.staining import (
     local_background,
     optical_density,
 )
+from cytosae_toolkit.progress import no_step
 
 _RED_CELL = 24  # pixels of a red cell at the scale of the search
 _RED_CELL_AREA = np.pi / 4 * _RED_CELL**2
@@ -88,7 +90,11 @@ class FoundCell:
 
 
 def find_cells(
-    image: RGB, *, red_cell_diameter: float | None = None, pixel_size: float | None = None
+    image: RGB,
+    *,
+    red_cell_diameter: float | None = None,
+    pixel_size: float | None = None,
+    on_step: Callable[[], object] = no_step,
 ) -> list[FoundCell]:
     """Find the white cells of a field.
 
@@ -99,6 +105,8 @@ def find_cells(
         In pixels. By default from `pixel_size`, or else estimated from the picture.
     pixel_size : float, optional
         µm per pixel; a red cell measures 7.5 µm.
+    on_step : callable
+        Called between two steps of the search; may end it by raising.
 
     Returns
     -------
@@ -113,16 +121,20 @@ def find_cells(
     diameter = scale_of(image, red_cell_diameter, pixel_size)
     factor = diameter / _RED_CELL
     small = _resized(image, factor)
-    density = optical_density(small, local_background(small, 6 * _RED_CELL))
+    density = optical_density(small, local_background(small, 6 * _RED_CELL, on_step))
+    on_step()
     density = np.asarray(ndimage.uniform_filter(density, (3, 3, 0)), dtype=np.float32)
-    stain = above_surroundings(chromatin(density), 8 * _RED_CELL)
+    stain = above_surroundings(chromatin(density), 8 * _RED_CELL, on_step)
     bumps = np.asarray(ndimage.gaussian_filter(stain, 0.25 * _RED_CELL))
+    on_step()
     threshold = _contrast(density, bumps)
-    nuclei = _joined_lobes(_nuclei(ndimage.uniform_filter(stain, 3), bumps, threshold))
+    on_step()
+    nuclei = _joined_lobes(_nuclei(ndimage.uniform_filter(stain, 3), bumps, threshold, on_step), on_step)
     found = []
     for label, window in enumerate(ndimage.find_objects(nuclei), 1):
         if window is None:
             continue
+        on_step()
         piece = nuclei[window] == label
         score = float(bumps[window][piece].max(initial=0)) / threshold
         if _is_nucleus(piece, density[window], score, _at_border(window, stain.shape)):
@@ -173,7 +185,7 @@ def _contrast(density: Floats, bumps: Floats) -> float:
     return max(_MIN_CONTRAST, 0.4 * cells, 0.3 * float(bumps.max()))
 
 
-def _nuclei(stain: Floats, bumps: Floats, threshold: float) -> Labels:
+def _nuclei(stain: Floats, bumps: Floats, threshold: float, on_step: Callable[[], object]) -> Labels:
     """Label the chromatin of each bump, int32 [h, w], 0 elsewhere: what is 0.6 times as dense as its densest part."""
     peaks = (bumps == ndimage.maximum_filter(bumps, _RED_CELL // 2 | 1)) & (bumps > threshold)
     y, x = np.nonzero(peaks)
@@ -182,6 +194,7 @@ def _nuclei(stain: Floats, bumps: Floats, threshold: float) -> Labels:
     basins = watershed(-bumps, seeds, mask=(stain > 0.3 * threshold) | peaks)  # type: ignore[no-untyped-call]
     nuclei = np.zeros_like(seeds)
     for label, window in enumerate(ndimage.find_objects(basins), 1):
+        on_step()
         if window is not None:
             basin = basins[window] == label
             core = ndimage.binary_opening(basin & (stain[window] > 0.6 * np.percentile(stain[window][basin], 90)))
@@ -207,13 +220,14 @@ def _joined_peaks(bumps: Floats, y: npt.NDArray[np.intp], x: npt.NDArray[np.intp
     return labels
 
 
-def _joined_lobes(nuclei: Labels) -> Labels:
+def _joined_lobes(nuclei: Labels, on_step: Callable[[], object]) -> Labels:
     """Join pieces too small for a nucleus of their own with the nearest piece less than 0.6 red cells away."""
     result = nuclei.copy()
     sizes = np.bincount(nuclei.ravel())
     for label in np.argsort(sizes):
         if label == 0 or not 0 < sizes[label] < _LOBE * _RED_CELL_AREA:
             continue
+        on_step()
         piece = result == label
         gap = ndimage.distance_transform_edt(~piece)
         gap[piece | (result == 0)] = np.inf

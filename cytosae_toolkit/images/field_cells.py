@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +12,7 @@ from cytosae_toolkit.images.cells import FoundCell, find_cells
 from cytosae_toolkit.images.decode import Box
 from cytosae_toolkit.images.red_cell_size import RED_CELL_UM, RedCellSize, estimate_red_cells
 from cytosae_toolkit.images.windows import Field, window_grid
+from cytosae_toolkit.progress import no_step
 
 _TILE = 4096  # pixels: larger fields are searched in tiles of this side
 _SAMPLE = 1500  # pixels: side of the pieces in which red cells are measured
@@ -56,7 +57,9 @@ def common_scale(sizes: Sequence[RedCellSize], shapes: Sequence[tuple[int, ...]]
     return found
 
 
-def find_cells_of_field(field: Field, *, red_cell_diameter: float) -> list[FoundCell]:
+def find_cells_of_field(
+    field: Field, *, red_cell_diameter: float, on_step: Callable[[], object] = no_step
+) -> list[FoundCell]:
     """Find the white cells of a field of any size; above 4096 pixels a side in overlapping tiles.
 
     Parameters
@@ -65,6 +68,8 @@ def find_cells_of_field(field: Field, *, red_cell_diameter: float) -> list[Found
         As `open_field` returns it.
     red_cell_diameter : float
         In pixels; see `field_scale`.
+    on_step : callable
+        Called between two steps of the search in a tile; may end it by raising.
 
     Returns
     -------
@@ -72,7 +77,8 @@ def find_cells_of_field(field: Field, *, red_cell_diameter: float) -> list[Found
         In pixels of the field, from top to bottom. Memory depends on the tile, not on the field.
     """
     if max(field.shape) <= _TILE:
-        return find_cells(field.read_window(0, 0, field.shape[1], field.shape[0]), red_cell_diameter=red_cell_diameter)
+        image = field.read_window(0, 0, field.shape[1], field.shape[0])
+        return find_cells(image, red_cell_diameter=red_cell_diameter, on_step=on_step)
     shared = 2 * _WHITE_CELL * red_cell_diameter / _TILE
     if shared > 0.5:
         raise CytosaeError(
@@ -82,7 +88,7 @@ def find_cells_of_field(field: Field, *, red_cell_diameter: float) -> list[Found
         )
     found = []
     for tile in window_grid(field.shape, _TILE, overlap=shared):
-        cells = find_cells(field.read_window(*tile), red_cell_diameter=red_cell_diameter)
+        cells = find_cells(field.read_window(*tile), red_cell_diameter=red_cell_diameter, on_step=on_step)
         found += [_moved(cell, tile) for cell in cells if not _is_cut(cell, tile, field.shape)]
     return sorted(_without_repeats(found), key=lambda cell: (cell.y0, cell.x0))
 

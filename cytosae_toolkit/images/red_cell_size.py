@@ -75,7 +75,8 @@ def _edges(brightness: Floats) -> Edges:
     """Return row, column and unit direction (towards brighter) of the pixels on edges."""
     dy, dx = np.gradient(ndimage.gaussian_filter(brightness, 1.2))
     steepness = np.hypot(dy, dx)
-    around = np.sqrt(ndimage.uniform_filter(steepness**2, 41)) + 1e-6
+    mean_square = ndimage.uniform_filter(steepness**2, 41)  # beside steep places sums in float32 fall below 0
+    around = np.sqrt(np.maximum(mean_square, 0)) + 1e-6
     y, x = np.nonzero(steepness > _CONTRAST * around)
     steep = steepness[y, x]
     return y.astype(float), x.astype(float), dy[y, x] / steep, dx[y, x] / steep

@@ -25,8 +25,8 @@ def latents() -> pd.DataFrame:
             "dominant_label": ["eosinophil", "blast", "blast", "Eosinophil", "basophil", "", "", "blast"],
             "best_label": ["eosinophil", "band neutrophil", "blast", "blast", "basophil", "", "", "blast"],
             "best_precision": [0.9, 0.3, 0.4, 0.6, 0.8, NAN, NAN, 0.9],
-            "name": ["", "granules", "coarse granules", "granules, pink", "", "", "", "granules"],
-            "note": ["pink granules", "", "", "", "Auer rods?", "", "", ""],
+            "name": ["", "granules", "coarse granules", "granules, pink", "", "", "", ""],
+            "note": ["pink granules", "", "", "", "Auer rods?", "", "", "granules"],
             "verdict": ["", "concept", "unclear", "concept", "mixed", "", "", "artefact"],
             "flag_colour": [False] * 7 + [True],
             "flag_position": [False] * 8,
@@ -95,11 +95,17 @@ def test_what_queries_find(latents, query, expected):
     assert found(latents, query) == expected
 
 
+def test_a_flagged_latent_is_hidden_until_it_has_a_name(latents):
+    assert found(latents, "label:bas") == []
+    latents.loc[4, "name"] = "Auer rods"
+    assert found(latents, "label:bas") == [4]
+
+
 def test_hidden_latents_are_counted(latents):
     result = search(latents, "granules", limit=2)
     assert result.index.tolist() == [1, 3]
     assert result.attrs == {"n_matches": 4, "n_hidden": 1, "hint": ""}
-    assert found(latents, "granules", hidden=True) == [1, 7, 3, 2, 0]
+    assert found(latents, "granules", hidden=True) == [1, 3, 2, 0, 7]
     assert search(latents, "granules", hidden=True).attrs == {"n_matches": 5, "n_hidden": 0, "hint": ""}
     assert latents.attrs == {}
 

@@ -11,9 +11,14 @@ import pytest
 import torch
 from scipy import sparse
 
+from cytosae_toolkit.atlas.names import Annotations
+from cytosae_toolkit.explore import Explorer
 from cytosae_toolkit.images import read_images
 from cytosae_toolkit.tokens import token_source
 from cytosae_toolkit.training import train
+
+BOXES = [(5, 3, 37, 35), (30, 20, 77, 58), (0, 30, 21, 60)]
+"""Overlapping boxes in `pixels`."""
 
 
 class MemoryAtlas:
@@ -25,6 +30,7 @@ class MemoryAtlas:
         self.run, self.path = run, Path("memory.atlas.zarr")
         self.h, self.means = h, h.mean(axis=1, dtype=np.float64).astype(np.float32)
         self.d_sae, self.grid = h.shape[2], tuple(run.record["backbone"]["grid"])
+        self.annotations = Annotations(None, "f00d", self.d_sae)
         self.record = {"backbone_fingerprint": run.record["backbone"]["fingerprint"], "threshold": 0.05}
         self.latents = pd.DataFrame(
             {
@@ -90,3 +96,23 @@ def trained(tmp_path_factory, tiny_images, tiny_backbone):
 def atlas(trained):
     """The atlas of the run."""
     return MemoryAtlas(trained.run, trained.table, trained.h)
+
+
+@pytest.fixture
+def explorer(trained):
+    """The run without an atlas."""
+    return Explorer(trained.run, device="cpu")
+
+
+@pytest.fixture
+def pixels():
+    """A picture, uint8 [60, 80, 3]."""
+    return np.random.default_rng(4).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def boxed(explorer, pixels):
+    """The picture read by `BOXES`."""
+    from cytosae_toolkit.explore.analysing import MemoryField, analyse
+
+    return analyse(explorer, MemoryField(pixels), "boxes", boxes=BOXES)

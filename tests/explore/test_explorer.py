@@ -108,8 +108,10 @@ def test_similar_images_come_from_the_atlas(trained, atlas):
     assert {"label", "set", "shared"} <= set(found.columns)
     copied = session.load(trained.table.read(4))
     assert session.similar_images(1, image=copied).index.tolist() == [4]  # pixels have no key
-    region = session.similar_images(5, region=np.array([[True, False], [False, False]]))
-    assert region.index.tolist() != found.index.tolist()[:5]
+    region = session.similar_images(30, region=np.array([[True, False], [False, False]]))
+    assert region["similarity"].tolist() != found["similarity"].tolist()
+    everything = session.similar_images(30, region=np.ones((2, 2), dtype=bool))
+    assert everything["shared"].str.len().gt(0).all()
 
 
 def test_an_atlas_adds_names_and_statistics(trained, session, atlas):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.explore.codes import ImageCodes
-from cytosae_toolkit.explore.regions import rank_region, region_weights
+from cytosae_toolkit.explore.regions import rank_region, region_weights, share_inside
 from cytosae_toolkit.interfaces.codes import Codes
 
 GRID = (4, 4)
@@ -87,3 +87,8 @@ def test_bad_regions_are_one_sentence():
 
 def test_a_silent_image_has_no_ranking():
     assert len(rank_region(codes_of(np.zeros(GRID)), LEFT.reshape(-1))) == 0
+
+
+def test_share_inside_is_zero_where_a_latent_is_silent():
+    share = share_inside(codes_of(LEFT, 1 - LEFT, np.ones(GRID), np.zeros(GRID)), LEFT.reshape(-1))
+    assert share.tolist() == [1, 0, 0.5, 0]

@@ -41,22 +41,34 @@ def test_latents_that_fire_everywhere_count_for_nothing():
     assert inverse_document_frequency(np.array([4, 2]), 4)[0] == 0
 
 
+@pytest.mark.parametrize("share", [None, np.array([1, 0.5, 0.25, 0])])
+def test_similarity_is_its_definition_to_the_last_bit(share):
+    means = np.array([[0, 2, 0, 1], [3, 1, 0, 0], [0, 0.5, 4, 0], [1, 0, 0, 2]])
+    query, r = np.array([0.0, 1, 2, 0]), np.ones(4) if share is None else share
+    w = np.log((1 + 4) / (1 + (means > 0).sum(axis=0))) * r
+    cosine = (means * (w * query)).sum(axis=1) / (np.sqrt((means**2 * w).sum(axis=1)) * np.sqrt((w * query**2).sum()))
+    expected = [row for row in np.argsort(-cosine, kind="stable") if cosine[row] > 0]
+    found = similar_images(atlas_of(means), query, share=share)
+    assert found.index.tolist() == expected
+    assert found["similarity"].tolist() == cosine[expected].tolist()
+
+
 @pytest.mark.parametrize("at_once", [1, 3, 1000])
-def test_similarity_is_the_cosine_of_weighted_vectors(at_once, monkeypatch):
-    monkeypatch.setattr(similar, "ROWS_AT_ONCE", at_once)
+def test_blocks_of_images_change_nothing(at_once, monkeypatch):
     rng = np.random.default_rng(0)
     means = (rng.random((30, 12)) * (rng.random((30, 12)) < 0.4)).astype(np.float32)
-    query = rng.random(12) * (rng.random(12) < 0.5)
-    idf = np.log(31 / (1 + (means > 0).sum(axis=0)))
-    x, q = means * idf, query * idf
-    cosine = (x @ q) / np.linalg.norm(x, axis=1) / np.linalg.norm(q)
-    found = similar_images(atlas_of(means), query, n=5)
-    expected = np.argsort(-cosine)[:5]
-    assert found.index.tolist() == expected.tolist()
-    np.testing.assert_allclose(found["similarity"], cosine[expected], rtol=1e-5)
-    products = (x * q)[expected[0]]
-    best = [s for s in np.argsort(-products)[:3] if products[s] > 0]
-    assert found["shared"].iloc[0] == " ".join(map(str, best))
+    query, share = rng.random(12) * (rng.random(12) < 0.5), rng.random(12)
+    expected = similar_images(atlas_of(means), query, share=share, n=5)
+    monkeypatch.setattr(similar, "ROWS_AT_ONCE", at_once)
+    pd.testing.assert_frame_equal(similar_images(atlas_of(means), query, share=share, n=5), expected)
+    products = np.log(31 / (1 + (means > 0).sum(axis=0))) * share * query * means[expected.index[0]]
+    best = [latent for latent in np.argsort(-products)[:3] if products[latent] > 0]
+    assert expected["shared"].iloc[0] == " ".join(map(str, best))
+
+
+def test_latents_outside_the_region_count_for_nothing():
+    found = similar_images(atlas_of(MEANS), np.array([0, 1.0, 1, 0]), share=np.array([0, 0, 1.0, 0]))
+    assert found.index.tolist() == [2, 3]
 
 
 def test_one_image_per_group_and_never_the_image_itself():

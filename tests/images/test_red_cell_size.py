@@ -49,3 +49,12 @@ def test_real_red_cells_are_measured(part: str, shared_data: Path) -> None:
             ratios.append(estimate_red_cells(decode(folder / record["file"])).diameter / np.median(sides))
     assert np.median(ratios) == pytest.approx(1, abs=0.15)
     assert np.percentile(np.abs(np.log(ratios)), 90) < 0.3
+
+
+@pytest.mark.filterwarnings("error")
+def test_places_without_anything_beside_steep_ones_are_no_edges() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        image = np.full((300, 400, 3), rng.integers(0, 256), dtype=np.uint8)
+        image[40:200, 60:300] = rng.integers(0, 256, (160, 240, 3))
+        assert np.isfinite(estimate_red_cells(image)).all()

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from scipy import ndimage
 
+from cytosae_toolkit.images import staining
 from cytosae_toolkit.images.staining import (
     above_surroundings,
     background_colour,
@@ -56,3 +59,13 @@ def test_above_surroundings_removes_what_is_everywhere() -> None:
     values[40:44, 60:64] += 1
     found = above_surroundings(values, 60)
     assert np.allclose(found[42, 62], 1) and np.allclose(found[10, 10], 0)
+
+
+@pytest.mark.parametrize("n_rows", [1, 17, 60])
+@pytest.mark.parametrize("percentile", [50, 85])
+def test_the_percentile_of_surroundings_is_that_of_scipy_and_can_be_stopped(n_rows: int, percentile: int) -> None:
+    values = np.random.default_rng(0).random((n_rows, 40)).astype(np.float32)
+    steps: list[int] = []
+    found = staining._percentile(values, percentile, 19, lambda: steps.append(1))
+    assert np.array_equal(found, ndimage.percentile_filter(values, percentile, 19, mode="nearest"))
+    assert len(steps) == -(-n_rows // staining._STEP)

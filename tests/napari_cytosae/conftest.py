@@ -156,7 +156,7 @@ BOXES = [(10, 5, 50, 45), (75, 35, 130, 85), (0, 50, 40, 90), (40, 20, 80, 60)]
 @pytest.fixture
 def scene(explorer: Explorer, picture: np.ndarray) -> Scene:
     """The picture read by four boxes, two of which overlap."""
-    from cytosae_toolkit.explore.scene import MemoryField, analyse
+    from cytosae_toolkit.explore.analysing import MemoryField, analyse
 
     return analyse(explorer, MemoryField(picture), "boxes", boxes=BOXES)
 
@@ -164,7 +164,7 @@ def scene(explorer: Explorer, picture: np.ndarray) -> Scene:
 @pytest.fixture
 def cell_scene(explorer: Explorer, picture: np.ndarray) -> Scene:
     """The picture read as one cell."""
-    from cytosae_toolkit.explore.scene import MemoryField, analyse
+    from cytosae_toolkit.explore.analysing import MemoryField, analyse
 
     return analyse(explorer, MemoryField(picture), "cell")
 
@@ -172,7 +172,7 @@ def cell_scene(explorer: Explorer, picture: np.ndarray) -> Scene:
 @pytest.fixture
 def window_scene(explorer: Explorer, picture: np.ndarray) -> Scene:
     """The picture read by windows of 40 pixels that overlap by half."""
-    from cytosae_toolkit.explore.scene import MemoryField, analyse
+    from cytosae_toolkit.explore.analysing import MemoryField, analyse
 
     return analyse(explorer, MemoryField(picture), "windows", window=40)
 
@@ -191,7 +191,7 @@ def concept_list(qtbot: QtBot, session: Session) -> ConceptList:
     from napari_cytosae import _rows
     from napari_cytosae._concept_list import ConceptList
 
-    columns = (_rows.CONCEPT, _rows.activation_column(), _rows.FREQUENCY, _rows.PURITY)
+    columns = (_rows.CONCEPT, _rows.strength_column("there"), _rows.FREQUENCY, _rows.LABEL)
     listed = ConceptList(session, columns, empty="Nothing.")
     qtbot.addWidget(listed)
     listed.resize(400, 200)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cytosae_toolkit.explore.analysing import MemoryField, analyse
 from cytosae_toolkit.explore.fields import explain_windows
-from cytosae_toolkit.explore.scene import MemoryField, analyse
 from cytosae_toolkit.images.windows import window_grid
 from napari_cytosae._hover import Hover
 from napari_cytosae._overlay import HeatLayers

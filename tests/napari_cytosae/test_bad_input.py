@@ -34,7 +34,7 @@ def panel(qtbot, viewer, session):
 
 
 def analyse(qtbot, panel, kind):
-    panel.kind.setCurrentIndex(panel.kind.findData(kind))
+    panel.form.read_as(kind)
     panel.analyse()
     qtbot.waitUntil(lambda: not panel.jobs.busy, timeout=30_000)
 
@@ -56,7 +56,7 @@ def layers_of(picture):
         "transparent": (alpha, {"rgb": True}),
         "time series": (np.stack([picture[::-1], picture]), {"rgb": True}),
         "stack": (np.stack([grey, grey, 255 - grey]), {"scale": (5, 1, 1)}),
-        "colour first": (np.moveaxis(picture, 2, 0), {}),
+        "three times": (np.moveaxis(picture, 2, 0), {"axis_labels": ("t", "y", "x")}),
         "multiscale": ([picture, picture[::2, ::2]], {"rgb": True, "multiscale": True}),
         "lazy": (da.from_array(picture, chunks=(40, 40, 3)), {"rgb": True}),
         "lazy multiscale": (
@@ -96,6 +96,22 @@ def assert_within(over, layer):
     assert (own_low >= low - 1e-6).all() and (own_high <= high + 1e-6).all()
 
 
+@pytest.mark.parametrize("answer", ["Colours", "A stack"])
+def test_planes_that_may_be_colours_are_asked_about(qtbot, panel, viewer, session, picture, answer):
+    viewer.add_image(np.moveaxis(picture, 2, 0), name="planes", translate=(0, 3, 4))
+    assert panel.result.text().startswith("The image “planes” has 3 planes: the colours of one picture, or a stack")
+    analyse(qtbot, panel, "cell")
+    assert session.scene is None and not panel.question.isHidden()
+    stack = panel.question.more.itemAt(0).widget()
+    (panel.question.yes if answer == "Colours" else stack).click()
+    qtbot.waitUntil(lambda: session.scene is not None, timeout=20_000)
+    expected = picture if answer == "Colours" else np.repeat(picture[..., 1:2], 3, axis=2)
+    np.testing.assert_array_equal(panel.picture.field.read_window(0, 0, 130, 90), expected)
+    assert (session.scene.kind, session.scene.shape) == ("cells", (90, 130))
+    viewer.layers.remove("planes")
+    assert (session.scene is None) == (answer == "A stack")
+
+
 @pytest.mark.parametrize("name", ["colour", "time series", "lazy multiscale", "floating point"])
 def test_the_same_picture_gives_the_same_values_however_it_is_stored(qtbot, panel, viewer, session, picture, name):
     data, arguments = layers_of(picture)[name]
@@ -111,7 +127,7 @@ def test_the_same_picture_gives_the_same_values_however_it_is_stored(qtbot, pane
 def test_a_huge_lazy_image_is_searched_and_refused_where_it_is_too_large(qtbot, panel, viewer, session, monkeypatch):
     tiles = da.full((100_000, 120_000, 3), 235, dtype=np.uint8, chunks=(4096, 4096, 3))
     viewer.add_image([tiles, tiles[::64, ::64]], rgb=True, multiscale=True, name="slide", contrast_limits=(0, 255))
-    assert panel.kind.currentData() == "cells"
+    assert panel.form.kind.currentData() == "cells"
     for kind, words in (("cell", "too many to be read as one image"), ("windows", "1,024 are the most")):
         analyse(qtbot, panel, kind)
         assert words in panel.result.text()
@@ -134,7 +150,7 @@ def test_looking_for_cells_in_a_huge_image_is_stopped_between_two_pieces(qtbot, 
     viewer.add_image([tiles, da.full((400, 400, 3), 235, dtype=np.uint8)], rgb=True, multiscale=True,
                      contrast_limits=(0, 255))  # fmt: skip
     read.clear()
-    panel.kind.setCurrentIndex(panel.kind.findData("cells"))
+    panel.form.read_as("cells")
     panel.analyse()
     qtbot.waitUntil(lambda: len(read) >= 1, timeout=20_000)
     panel.jobs.cancel()
@@ -176,6 +192,7 @@ def test_an_atlas_in_a_folder_that_cannot_be_written_is_read_and_refuses_names(q
     session.choose(5)
     panel.form.name.setText("granules")
     panel.save()
-    assert "names.jsonl cannot be written: Read-only file system." in panel.message.text()
+    said = panel.message.text()
+    assert "names.jsonl cannot be written: Read-only file system. Names are kept beside the atlas" in said
     assert session.names() == {}
     assert panel.form.name.text() == "granules"

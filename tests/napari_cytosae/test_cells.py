@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from napari_cytosae._cells import (
+    EVERYWHERE,
     KINDS,
     Cell,
     Scope,
@@ -69,7 +70,7 @@ def test_limit(atlas):
 
 def test_captions_say_label_and_value():
     assert Cell(0, "x", "band_neutrophil", value=0.01234).caption == ("band neutrophil", "0.0123")
-    assert Cell(0, "x", value=0.0).caption == ("x", "silent")
+    assert Cell(0, "x", value=0.0).caption == ("x", "absent")
     assert Cell(0, "x", "blast", similarity=0.5).caption == ("blast", "50 % alike")
     tooltip = Cell(0, "x", "blast", "p1", "north", 0.5).tooltip
     assert all(text in tooltip for text in ("image x", "blast", "p1", "north", "0.5"))
@@ -86,3 +87,17 @@ def test_similar_cells(explorer, atlas):
     found = similar_cells(table)
     assert [cell.row for cell in found] == table.index.tolist()
     assert "shares concepts" in found[0].tooltip
+
+
+@pytest.mark.parametrize("scope", [EVERYWHERE, Scope("set", "north"), Scope("patient", "p3")])
+def test_where_every_cell_shows_it_the_weakest_stand_for_those_that_do_not(atlas, scope):
+    wide = int(atlas.statistics["n_images"].argmax())
+    assert atlas.statistics["frequency"][wide] == 1
+    found = find_cells(atlas, wide, "not", scope, n=5)
+    rows, values = atlas.column(wide)
+    inside = np.ones(len(rows), dtype=bool)
+    if scope.kind != "everywhere":
+        inside = atlas.images[scope.kind].to_numpy()[rows] == scope.name
+    least = np.sort(values[inside].astype(float))
+    assert [cell.value for cell in found] == least[: len(found)].tolist()
+    assert found

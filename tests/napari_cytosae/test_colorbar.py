@@ -56,6 +56,7 @@ def test_it_is_empty_until_a_latent_is_chosen(bar, session):
 
 
 def test_the_colour_grows_to_the_right_from_tau_on(bar, session):
+    session.opacity = 0.85
     session.choose(LATENT)
     line = bar.fontMetrics().height()
     row = painted(bar)[line + 6]

@@ -7,6 +7,7 @@ from qtpy.QtCore import Qt
 
 from napari_cytosae import _concept_list
 from napari_cytosae._rows import SLOTS
+from napari_cytosae._widget import WIDTH
 
 
 def click(qtbot, listed, row, modifier=Qt.KeyboardModifier.NoModifier):
@@ -66,3 +67,19 @@ def test_hidden_it_hears_nothing_and_catches_up(concept_list, session):
 def test_an_empty_list_says_so(concept_list):
     concept_list.show_rows((), ())
     assert np.ptp([concept_list.grab().toImage().pixelColor(x, 100).lightness() for x in range(400)]) > 0
+
+
+def test_the_cell_type_is_seen_without_scrolling_at_the_docks_width(concept_list, qtbot):
+    concept_list.resize(WIDTH - 28, 300)
+    place = [column.key for column in concept_list.rows.columns].index("label")
+
+    def right():
+        return concept_list.columnViewportPosition(place) + concept_list.columnWidth(place)
+
+    assert right() <= concept_list.viewport().width()
+    named, typed = concept_list.columnWidth(0), concept_list.columnWidth(place)
+    concept_list.resize(2 * WIDTH, 300)
+    assert concept_list.columnWidth(0) > named
+    concept_list.resize(WIDTH - 50, 300)
+    assert concept_list.columnWidth(place) < typed, "the cell type is cut where there is no room"
+    assert right() <= concept_list.viewport().width()

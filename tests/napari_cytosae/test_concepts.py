@@ -11,7 +11,7 @@ from qtpy.QtCore import Qt
 
 from cytosae_toolkit.atlas.search_fields import Fields
 from napari_cytosae._concepts import COLUMNS, ConceptTable, ranks
-from napari_cytosae._facts import facts_of
+from napari_cytosae._facts import facts_of, percent
 
 DOWN, UP = Qt.SortOrder.DescendingOrder, Qt.SortOrder.AscendingOrder
 PLACE = {column.key: place for place, column in enumerate(COLUMNS)}
@@ -61,7 +61,7 @@ def test_free_text_finds_names_and_notes_at_once(table, session):
     [
         ("entrpy<1", "At position 1, 'entrpy' is no field. Did you mean entropy"),
         ("frequency>", "At position 10, > needs a value after it."),
-        ("#9999", "There is no latent 9999"),
+        ("#9999", "There is no concept 9999"),
     ],
 )
 def test_a_query_that_is_not_understood_says_why_and_keeps_the_list(table, query, said):
@@ -97,6 +97,8 @@ def test_sorting_by_name_and_label(table, session):
     sort(table, "label", UP)
     labels = facts_of(session).label[listed(table)]
     assert [label for label in labels if label] == sorted(label for label in labels if label)
+    purity = facts_of(session).purity[listed(table)][labels == "blast"]
+    assert (np.diff(purity[~np.isnan(purity)]) <= 0).all(), "the purest of a type first"
 
 
 def test_a_sorted_list_stays_sorted_while_one_types(table, session):
@@ -124,7 +126,7 @@ def test_flagged_ones_are_hidden_unless_asked_for(table, session):
     assert 7 in listed(table)
     session.show_flagged = False
     assert 7 not in listed(table)
-    assert "flagged are hidden" in table.said.text()
+    assert "doubtful ones hidden" in table.said.text()
     table.line.setText("flag:colour")
     assert 7 in listed(table), "asked for in the query"
 
@@ -134,7 +136,7 @@ def test_those_that_fire_everywhere_are_hidden(table, session):
     assert len(everywhere)
     session.hide_everywhere = True
     assert not set(listed(table)) & set(everywhere.tolist())
-    assert f"{len(everywhere)} that fire everywhere are hidden" in table.said.text()
+    assert f"{len(everywhere)} in nearly all cells hidden" in table.said.text()
     session.annotate([int(everywhere[0])], name="nucleus")
     assert int(everywhere[0]) in listed(table), "what somebody named is not hidden"
 
@@ -155,6 +157,14 @@ def test_nearest_concepts_are_found_in_a_thread(qtbot, table, session, atlas):
     session.choose(60)
     expected = atlas.similar(60, 60)["latent"].tolist()[:12]
     qtbot.waitUntil(lambda: table.nearest.list.latents.tolist() == expected, timeout=10_000)
+
+
+def test_likeness_is_the_mean_of_both_cosines_in_percent(qtbot, table, session, atlas):
+    session.choose(60)
+    qtbot.waitUntil(lambda: len(table.nearest.list.latents) > 0, timeout=10_000)
+    first = atlas.similar(60, 60).iloc[0]
+    expected = (first["direction_cosine"] + first["coactivation_cosine"]) / 2
+    assert table.nearest.list.rows.index(0, 1).data() == percent(expected)
 
 
 def test_flagged_neighbours_are_hidden_unless_asked_for(qtbot, table, session, atlas):

@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from PIL import Image
 from qtpy.QtGui import QImage
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_cytosae._export import ExportPanel, with_suffix
+from napari_cytosae._export_shot import Shot
 from napari_cytosae._pixels import picture_of
 
 
@@ -66,12 +68,28 @@ def test_table_montage_and_zarr(panel, tmp_path, qtbot):
 
 def test_view_with_caption(panel, monkeypatch, tmp_path, qtbot):
     view = np.full((300, 500, 4), 200, dtype=np.uint8)
-    monkeypatch.setattr(type(panel._viewer), "screenshot", lambda self, **_: view, raising=False)
+    monkeypatch.setattr(
+        "napari_cytosae._export.photograph", lambda *asked: Shot(view) if asked[1:3] == (panel._picture, None) else None
+    )
     panel.save_view(tmp_path / "v.png")
     saved(panel, tmp_path / "v.png", qtbot)
     image = QImage(str(tmp_path / "v.png"))
     assert image.width() == 500 and image.height() > 300
-    assert panel._caption() == ["my cell · read as one cell", "latent 90 · a.atlas.zarr"]
+    assert panel._caption() == ["my cell · read as one cell", "concept 90 · a.atlas.zarr"]
+
+
+def test_a_view_with_fewer_pixels_than_asked_for_says_so(panel, monkeypatch, tmp_path, qtbot):
+    asked = []
+
+    def photograph(viewer, picture, enlarged, ratio):
+        asked.append(enlarged)
+        return Shot(np.full((30, 50, 4), 200, dtype=np.uint8), 0.5)
+
+    monkeypatch.setattr("napari_cytosae._export.photograph", photograph)
+    panel.resolution.setCurrentIndex(3)
+    panel.save_view(tmp_path / "v.png")
+    qtbot.waitUntil(lambda: "It has 50% of the pixels a side that were asked for" in panel.message.text())
+    assert asked == [4.0]
 
 
 @pytest.mark.parametrize("agrees", [True, False])
@@ -116,10 +134,13 @@ def test_a_real_view(make_napari_viewer, session, cell_scene, picture, tmp_path,
     session.choose(90)
     panel = ExportPanel(viewer, session)
     qtbot.addWidget(panel)
+    panel.resolution.setCurrentIndex(1)
+    viewer.scene.camera.center, viewer.scene.camera.zoom = (44.5, 64.5), 2
     panel.save_view(tmp_path / "v.png")
     saved(panel, tmp_path / "v.png", qtbot)
-    image = QImage(str(tmp_path / "v.png"))
-    assert len({image.pixel(x, y) for x in range(0, image.width(), 5) for y in range(0, 200, 5)}) > 50
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "v.png"))[:90, :130, :3], picture), (
+        "its own pixels, from its corner on"
+    )
 
 
 def test_a_folder_that_does_not_exist_is_one_sentence(panel, cell_scene, tmp_path):

@@ -7,7 +7,7 @@ import zarr
 from napari.layers import Image
 
 from cytosae_toolkit.errors import CytosaeError
-from cytosae_toolkit.explore.scene import Heat
+from cytosae_toolkit.explore.heat import Heat
 from napari_cytosae._export_heat import About, Concept, World, world_of, write_heat_tiff, write_heat_zarr
 from napari_cytosae._geometry import place_heat
 from napari_cytosae._pixels import picture_of

@@ -19,7 +19,9 @@ def test_percent(share, written):
 
 
 def test_number():
-    assert [number(value) for value in (0.0, 0.00012345, 12.345, np.nan)] == ["0", "0.000123", "12.3", "–"]
+    assert [number(value) for value in (0.0, 0.00012345, 6e-5, 12.345, 1234.5, np.nan)] == [
+        "0", "0.000123", "< 0.0001", "12.3", "1,234", "–",
+    ]  # fmt: skip
 
 
 def test_facts_of_an_atlas(session, atlas):
@@ -55,8 +57,8 @@ def test_flags_have_badges_and_sentences():
     facts = Facts.of_table(table)
     assert facts.badges(0) == ["colour", "few cells"]
     assert facts.flagged().tolist() == [True, False]
-    assert "Flagged: follows the colour of the stain; rests on few cells." in facts.sentence(0)
-    assert "Flagged" not in facts.sentence(1)
+    assert "Doubtful (flagged): follows the colour of the stain; rests on few cells." in facts.sentence(0)
+    assert "Doubtful" not in facts.sentence(1)
 
 
 def test_what_fires_everywhere_is_the_explorers_word(session):
@@ -70,3 +72,25 @@ def test_what_fires_everywhere_is_the_explorers_word(session):
 def test_no_label(session):
     table = pd.DataFrame({"dominant_label": pd.Categorical(["blast", None])})
     assert Facts.of_table(table).label.tolist() == ["blast", ""]
+
+
+def test_what_the_ten_best_cells_mostly_are_and_what_all_of_them_are():
+    table = pd.DataFrame(
+        {
+            "dominant_label": ["neutrophil_segmented", "blast", None],
+            "dominant_share": [0.9, np.nan, np.nan],
+            "best_label": ["lymphocyte", None, None],
+            "best_precision": [0.5, np.nan, np.nan],
+        }
+    )
+    facts = Facts.of_table(table)
+    assert [facts.mostly(latent) for latent in range(3)] == ["neutrophil segmented 90 %", "blast", "–"]
+    assert "its ten best cells, neutrophil segmented 90 %" in facts.sentence(0)
+    assert "all cells that show it, however weakly, lymphocyte 50 %." in facts.sentence(0)
+    assert "Of all cells" not in facts.sentence(1)
+
+
+def test_purity_without_a_label_is_shown_alone():
+    facts = Facts.of_table(pd.DataFrame({"published_entropy": [np.log(2)]}))
+    assert facts.mostly(0) == "50 %"
+    assert "Cell-type purity 50 % (label entropy 0.693 nats)." in facts.sentence(0)

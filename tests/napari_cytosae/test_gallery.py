@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from napari_cytosae._alike import drawn_region
-from napari_cytosae._cells import Scope
+from napari_cytosae._cells import KINDS, Scope
 from napari_cytosae._gallery import Gallery
+from napari_cytosae._gallery_words import WORDS
 from napari_cytosae._pixels import picture_of
 from napari_cytosae._regions import draw_region
 from tests.napari_cytosae.conftest import BOXES
@@ -112,7 +113,7 @@ def test_more_like_a_drawn_region(gallery, session, viewer, scene, picture, qtbo
     assert abs(int(mask.sum()) - 40 * 40) <= 160
     gallery.alike.click()
     qtbot.waitUntil(
-        lambda: "like region A" in gallery.alike_row.title.text() and bool(gallery.alike_row.grid.cells.cells)
+        lambda: "like region 1" in gallery.alike_row.title.text() and bool(gallery.alike_row.grid.cells.cells)
     )
 
 
@@ -139,3 +140,13 @@ def test_without_an_atlas(gallery, session):
     session.set_source(None, None)
     assert "Open an atlas" in gallery.message.text()
     assert not rows(gallery)
+
+
+def test_a_line_says_what_a_kind_of_cells_is(gallery, session, atlas, qtbot):
+    show(gallery, session, qtbot, common(atlas))
+    for place, kind in enumerate(KINDS):
+        gallery.kinds.button(place).click()
+        assert gallery.what.text() == gallery.kinds.button(place).toolTip() == WORDS[kind][1]
+    session.choose(int(atlas.statistics["n_images"].argmax()))
+    qtbot.waitUntil(lambda: "Every cell of the atlas shows it at least weakly" in gallery.what.text())
+    assert rows(gallery)

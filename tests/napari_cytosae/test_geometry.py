@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from napari.components import ViewerModel
 from napari.layers import Image
 
+from cytosae_toolkit.explore.heat import Heat
 from cytosae_toolkit.explore.image import LoadedImage
-from cytosae_toolkit.explore.scene import Heat, Part, Scene, Spot
+from cytosae_toolkit.explore.scene import Part, Scene, Spot
 from napari_cytosae._geometry import Frame, picture_point, place, place_heat, place_like, unit_factors
 
 scales = st.floats(0.02, 40).flatmap(lambda value: st.sampled_from([value, -value]))

@@ -45,9 +45,9 @@ def test_hide_and_show_the_heat(viewer, session):
     bind_keys(viewer, session)
     session.opacity = 0.4
     press(viewer, "H")
-    assert session.opacity == 0
+    assert not session.heat_shown and session.shown_opacity == 0
     press(viewer, "H")
-    assert session.opacity == 0.4
+    assert session.heat_shown and session.shown_opacity == session.opacity == 0.4
 
 
 def test_walk_the_concepts_of_a_patch(viewer, session, cell_scene):

@@ -154,7 +154,7 @@ def test_moving_the_outline_tells_the_viewer_of_nothing_but_the_drawing(hover, v
 
 
 def test_another_slice_has_no_patches(qapp, viewer, session, explorer, picture):
-    from cytosae_toolkit.explore.scene import analyse
+    from cytosae_toolkit.explore.analysing import analyse
 
     movie = viewer.add_image(np.stack([picture, picture[::-1]]), rgb=True)
     viewer.dims.set_point(0, 1)

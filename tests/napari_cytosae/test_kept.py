@@ -42,7 +42,7 @@ def test_a_damaged_or_unwritable_file_costs_the_list_only(tmp_path, monkeypatch)
 
 def test_preferences_have_defaults(monkeypatch):
     monkeypatch.setattr(_kept, "PLUGIN", "not-installed")
-    assert (_kept.preference("device"), _kept.preference("opacity")) == ("auto", 0.85)
+    assert (_kept.preference("device"), _kept.preference("opacity")) == ("auto", 0.6)
     monkeypatch.setattr("getpass.getuser", lambda: "account")
     assert _kept.author() == "account"
 

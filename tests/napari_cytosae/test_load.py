@@ -5,11 +5,11 @@ import time
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from napari.layers import Image
 
 from cytosae_toolkit.errors import CytosaeError
 from napari_cytosae import _load
-from napari_cytosae._load import LoadPanel, boxes_of, is_field, is_image, is_shapes, result_of
+from napari_cytosae._load import LoadPanel, result_of
+from napari_cytosae._load_form import boxes_of
 from napari_cytosae._pixels import picture_of
 
 
@@ -27,33 +27,9 @@ def idle(qtbot, panel):
 
 
 def analyse(qtbot, panel, kind):
-    panel.kind.setCurrentIndex(panel.kind.findData(kind))
+    panel.form.read_as(kind)
     panel.analyse()
     idle(qtbot, panel)
-
-
-def test_the_active_image_is_chosen(panel, viewer, picture):
-    assert panel.layer is viewer.layers["smear"]
-    other = viewer.add_image(picture[:64, :64], name="other", rgb=True)
-    assert panel.layer is other
-    viewer.layers.selection.active = viewer.layers["smear"]
-    assert panel.layer is viewer.layers["smear"]
-    viewer.layers.remove(other)
-    assert [panel.image.itemText(i) for i in range(panel.image.count())] == ["smear"]
-
-
-def test_a_layer_that_is_renamed_or_replaced_is_listed(panel, viewer, picture):
-    viewer.layers["smear"].name = "blood"
-    assert panel.image.itemText(0) == "blood"
-    viewer.layers[0] = Image(picture, rgb=True, name="marrow")
-    assert [panel.image.itemText(i) for i in range(panel.image.count())] == ["marrow"]
-
-
-def test_how_to_read_that_was_chosen_stays_when_the_panel_is_shown_again(panel):
-    panel.kind.setCurrentIndex(panel.kind.findData("windows"))
-    panel.hide()
-    panel.show()
-    assert panel.kind.currentData() == "windows"
 
 
 def test_one_cell_is_read_and_given_to_the_session(qtbot, panel, session, picture):
@@ -95,17 +71,10 @@ def test_without_boxes_it_says_what_to_do(qtbot, panel, session):
     analyse(qtbot, panel, "boxes")
     assert session.scene is None
     assert panel.result.text() == "There is no Shapes layer with boxes. Draw rectangles about cells."
-    panel._add_boxes()
+    panel.form.add_boxes()
     panel.analyse()
     idle(qtbot, panel)
     assert panel.result.text().startswith("There is no box in the picture.")
-
-
-def test_lines_are_no_boxes(viewer, picture):
-    image = viewer.add_image(picture, rgb=True)
-    shapes = viewer.add_shapes()
-    shapes.add_lines(np.array([[0, 0], [5, 5]]))
-    assert boxes_of(picture_of(image), shapes) == []
 
 
 def test_without_an_image_it_says_so(qtbot, session):
@@ -120,8 +89,8 @@ def slow(monkeypatch, then=lambda: None):
     go = []
 
     def read(explorer, picture, options, name, progress):
-        from cytosae_toolkit.explore.scene import MemoryField
-        from cytosae_toolkit.explore.scene import analyse as read_scene
+        from cytosae_toolkit.explore.analysing import MemoryField
+        from cytosae_toolkit.explore.analysing import analyse as read_scene
 
         with progress.task("Reading", 10_000, "parts") as task:
             while not go:
@@ -219,25 +188,6 @@ def test_missing_weights_are_asked_for(qtbot, panel, session, monkeypatch):
     panel.question.yes.click()
     qtbot.waitUntil(lambda: session.scene is not None, timeout=20_000)
     assert fetched == [1]
-
-
-def test_what_looks_like_a_field_depends_on_the_training_images(explorer):
-    longest = explorer.image_fit.side[1]
-    assert not is_field((30, int(longest * 1.4)), explorer)
-    assert is_field((30, int(longest * 1.6)), explorer)
-    assert not is_field((600, 600), None)
-    assert is_field((601, 20), None)
-
-
-def test_heat_maps_and_own_lines_are_not_offered(viewer, picture):
-    from napari_cytosae._overlay import alpha_ramp
-
-    assert is_image(viewer.add_image(picture, rgb=True))
-    assert is_image(viewer.add_image(picture[..., 0]))
-    assert not is_image(viewer.add_image(picture[..., 0], colormap=alpha_ramp("#E69F00", "cytosae A")))
-    assert not is_image(viewer.add_labels(picture[..., 0].astype(int)))
-    assert not is_shapes(viewer.add_shapes(name="patch"))
-    assert is_shapes(viewer.add_shapes(name="mine"))
 
 
 def test_the_badge_counts_what_is_unlike(scene, monkeypatch):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from napari_cytosae._help import SHORTCUTS
 from napari_cytosae._look import STEPS, LookPanel
 
 
@@ -38,3 +39,18 @@ def test_hidden_it_hears_nothing_and_catches_up(look, session):
     assert look.opacity.value() != STEPS // 10
     look.show()
     assert look.opacity.value() == STEPS // 10
+
+
+def test_the_heat_map_is_hidden_and_shown_beside_its_sliders(look, session):
+    look.shown.click()
+    assert not session.heat_shown
+    session.heat_shown = True
+    assert look.shown.isChecked()
+    session.heat_shown = False
+    look.opacity.setValue(STEPS // 4)
+    assert session.heat_shown, "who changes how strong it is wants to see it"
+
+
+def test_the_key_stands_beside_the_box(look):
+    key = next(shortcut.key for shortcut in SHORTCUTS if shortcut.action == "toggle")
+    assert f"({key})" in look.shown.text()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from napari.layers import Image
 
-from cytosae_toolkit.explore.scene import MemoryField, analyse
+from cytosae_toolkit.explore.analysing import MemoryField, analyse
 from napari_cytosae._overlay import ACCENTS, HeatLayers, alpha_ramp
 from napari_cytosae._pixels import picture_of
 
@@ -100,6 +100,12 @@ def test_what_is_not_above_tau_is_clear(shown, session, scene):
     assert 0 < (expected > 0).sum() < (values > 0).sum()
     np.testing.assert_array_equal(shown.layer(0).data, expected)
     session.opacity = 0.3
+    assert shown.layer(0).opacity == 0.3
+    session.heat_shown = False
+    assert shown.layer(0).opacity == 0
+    session.choose(41)
+    assert shown.layer(0).opacity == 0, "another concept stays hidden too"
+    session.heat_shown = True
     assert shown.layer(0).opacity == 0.3
     session.choose(B)
     assert ((shown.layer(0).data == 0) | (shown.layer(0).data > session.threshold)).all()

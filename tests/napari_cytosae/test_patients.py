@@ -43,5 +43,5 @@ def test_barcodes_of_another_sae_are_refused(cohort, atlas):
     assert fitting_cohort(cohort, atlas) is cohort
     record = json.loads(cohort.adata.uns["cytosae"]["record"]) | {"sae_fingerprint": "another"}
     cohort.adata.uns["cytosae"]["record"] = json.dumps(record)
-    with pytest.raises(CytosaeError, match="another SAE"):
+    with pytest.raises(CytosaeError, match="another model"):
         fitting_cohort(open_cohort(cohort.adata), atlas)

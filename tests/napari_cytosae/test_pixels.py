@@ -49,7 +49,8 @@ def test_transparent_is_white():
         (GREY.astype(np.uint16) * 257, (0, 65535), GREY),
         (GREY.astype(np.uint16) * 16, (0, 4080), GREY),
         (GREY.astype(np.int32) * 3 - 7, (-7, 758), GREY),
-        (np.where(GREY > 99, np.nan, 1.0), (0, 1), np.where(GREY > 99, 0, 255)),
+        (np.where(GREY > 99, np.nan, 0.2), (0, 1), np.full(GREY.shape, 51)),
+        (np.full(GREY.shape, np.nan), (0, 1), np.full(GREY.shape, 255)),
     ],
 )
 def test_one_channel_becomes_grey(data, limits, expected):
@@ -63,6 +64,15 @@ def test_colour_of_other_numbers():
     np.testing.assert_array_equal(pixels(Image(COLOUR.astype(np.uint16) * 257, rgb=True)), COLOUR)
     beyond = pixels(Image(np.full((9, 9, 3), (-0.5, 0.2, 1.5)), rgb=True))
     assert beyond[0, 0].tolist() == [0, 51, 255]
+
+
+def test_pixels_that_are_no_numbers_look_like_empty_background():
+    data = COLOUR / 255
+    data[3:6, 4:9, 1], data[12, 12] = np.nan, np.inf
+    found = pixels(Image(data, rgb=True))
+    gaps = ~np.isfinite(data).all(axis=2)
+    np.testing.assert_array_equal(found[~gaps], COLOUR[~gaps])
+    np.testing.assert_allclose(found[gaps], np.tile(np.percentile(COLOUR[~gaps], 85, axis=0), (16, 1)), atol=1)
 
 
 def test_a_multiscale_layer_is_read_at_its_finest_level_or_one_that_fits():

@@ -54,7 +54,7 @@ def heard(session):
 def test_closed_and_opened_again_nothing_is_left_on_the_canvas(window, qtbot, explorer, atlas):
     before = callbacks(window)
     dock, holder = add_dock(window, explorer, atlas)
-    dock.load.kind.setCurrentIndex(dock.load.kind.findData("windows"))
+    dock.load.form.read_as("windows")
     dock.load.analyse()
     qtbot.waitUntil(lambda: dock.session.scene is not None and not _jobs._running, timeout=30_000)
     for slot, latent in enumerate((93, 90)):

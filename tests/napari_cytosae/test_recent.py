@@ -14,7 +14,7 @@ def heard():
 
 @pytest.fixture
 def recent(qtbot, heard):
-    recent = RecentList(heard.append, lambda: heard.append("resume"))
+    recent = RecentList(heard.append, lambda: heard.append("resume"), heard.append)
     qtbot.addWidget(recent)
     return recent
 
@@ -38,3 +38,18 @@ def test_a_lesson_that_was_begun_comes_first(recent, heard):
     assert recent.texts == ["Go on learning from cells"]
     recent.findChildren(QPushButton)[-1].click()
     assert heard == ["resume"]
+
+
+def test_the_last_picture_comes_first_as_long_as_it_is_there(recent, heard, tmp_path):
+    smear, atlas = tmp_path / "smear.png", tmp_path / "a.atlas.zarr"
+    smear.touch()
+    atlas.mkdir()
+    _kept.remember_lesson({"images": "/cells", "out": "/out", "backbone": "nano"})
+    _kept.remember_picture({"picture": str(smear), "reader": "napari", "source": str(atlas), "kind": "cell"})
+    recent.refresh()
+    assert recent.texts == ["Continue with smear.png", "Go on learning from cells"]
+    recent.findChildren(QPushButton)[0].click()
+    assert (heard[0].picture, heard[0].source) == (smear, atlas)
+    smear.unlink()
+    recent.refresh()
+    assert recent.texts == ["Go on learning from cells"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
 
 from napari_cytosae._pixels import picture_of
 from napari_cytosae._region_panel import RegionPanel, heading_of, rank
@@ -41,7 +42,7 @@ def expected(scene, *regions):
 
 
 def test_without_a_region_the_whole_picture_is_asked(qtbot, panel, scene):
-    wanted = scene.latents(hide_everywhere=False).index.tolist()[:30]
+    wanted = rank(scene, [], False).index.tolist()[:30]
     qtbot.waitUntil(lambda: listed(panel) == wanted)
     assert panel.answer.heading.text() == "Whole picture"
     assert not panel.turn.isEnabled()
@@ -50,7 +51,8 @@ def test_without_a_region_the_whole_picture_is_asked(qtbot, panel, scene):
 def test_one_region_is_compared_with_what_surrounds_it(qtbot, viewer, panel, scene):
     add(viewer, panel, "A", CELL_A)
     qtbot.waitUntil(lambda: listed(panel) == expected(scene, CELL_A))
-    assert panel.answer.heading.text() == "Region A against what surrounds it"
+    assert panel.answer.heading.text() == "Region 1 against what surrounds it"
+    assert panel.answer.list.rows.headerData(1, Qt.Orientation.Horizontal) == "Contrast"
 
 
 def test_two_regions_are_compared_either_way(qtbot, viewer, panel, scene):
@@ -59,7 +61,7 @@ def test_two_regions_are_compared_either_way(qtbot, viewer, panel, scene):
     qtbot.waitUntil(lambda: listed(panel) == expected(scene, CELL_A, CELL_B))
     panel.turn.click()
     qtbot.waitUntil(lambda: listed(panel) == expected(scene, CELL_B, CELL_A))
-    assert panel.answer.heading.text() == "Region B against region A"
+    assert panel.answer.heading.text() == "Region 2 against region 1"
 
 
 def test_regions_that_are_moved_or_deleted_are_asked_again(qtbot, viewer, panel, scene):
@@ -81,9 +83,9 @@ def test_where_nothing_was_read_it_says_so(qtbot, viewer, panel):
 
 def test_the_filter_for_those_that_fire_everywhere(qtbot, viewer, panel, session, scene):
     session.hide_everywhere = True
-    wanted = scene.latents(hide_everywhere=True).index.tolist()[:30]
+    wanted = rank(scene, [], True).index.tolist()[:30]
     qtbot.waitUntil(lambda: listed(panel) == wanted)
-    assert wanted != scene.latents(hide_everywhere=False).index.tolist()[:30]
+    assert wanted != rank(scene, [], False).index.tolist()[:30]
 
 
 def test_no_picture(panel, session):
@@ -106,10 +108,12 @@ def test_hidden_it_hears_neither_session_nor_layers(viewer, panel, session):
 
 def test_headings():
     assert heading_of([]) == "Whole picture"
-    assert heading_of(["B"]) == "Region B against what surrounds it"
-    assert heading_of(["A", "B"]) == "Region A against region B"
+    assert heading_of(["B"]) == "Region 2 against what surrounds it"
+    assert heading_of(["A", "B"]) == "Region 1 against region 2"
 
 
 def test_rank_of_nothing_is_the_pictures(scene):
-    assert rank(scene, [], False).columns.tolist() == ["mean"]
+    whole = rank(scene, [], False)
+    assert whole.columns.tolist() == ["max"]
+    assert (np.diff(whole["max"]) <= 0).all()
     assert rank(scene, [[CELL_A]], False).columns[0] == "score"

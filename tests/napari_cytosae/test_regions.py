@@ -26,7 +26,7 @@ BOX = np.array([[10, 20], [10, 40], [30, 40], [30, 20]])
 def test_a_region_is_drawn_in_a_layer_of_its_own(viewer):
     picture = picture_of(viewer.add_image(PIXELS, rgb=True, **PLACED))
     layer = draw_region(viewer, "A", "ellipse", picture)
-    assert (layer.name, str(layer.mode)) == ("Region A", "add_ellipse")
+    assert (layer.name, str(layer.mode)) == ("Region 1", "add_ellipse")
     assert viewer.layers.selection.active is layer
     np.testing.assert_allclose(layer.affine.affine_matrix, picture.layer.affine.affine_matrix)
     np.testing.assert_allclose(layer.data_to_world((5, 7)), picture.layer.data_to_world((5, 7)))

@@ -10,9 +10,10 @@ import pytest
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QColor, QPalette
 
+from napari_cytosae._cloud import cloud_of
 from napari_cytosae._facts import Facts, facts_of
 from napari_cytosae._overlay import ACCENTS
-from napari_cytosae._scatter import UNDEFINED, ConceptScatter, cloud_of, decades, disc, palette
+from napari_cytosae._scatter import ConceptScatter
 
 THEMES = {"dark": ("#262930", "#f0f1f2"), "light": ("#f5f5f5", "#2b2b2b")}
 
@@ -95,14 +96,6 @@ def test_resized_it_is_drawn_anew(plot):
     assert plot.grab().width() == 600 * plot.devicePixelRatioF()
 
 
-def test_unknown_purity_is_grey_and_purity_spans_the_palette():
-    table = pd.DataFrame({"mean_activation": [1, 1, 1], "frequency": [0.1, 0.2, 0.3], "label_entropy": [0, 2, np.nan]})
-    cloud = cloud_of(Facts.of_table(table.astype(float)), np.ones(3, dtype=bool))
-    assert dict(zip(cloud.latents.tolist(), cloud.colour.tolist(), strict=True)) == {0: 0, 1: 255, 2: UNDEFINED}
-    assert [hex(palette(dark)[UNDEFINED]) for dark in (True, False)] == ["0xff808080"] * 2
-    assert (palette(True)[:UNDEFINED] != palette(False)[:UNDEFINED]).any()
-
-
 def test_nothing_open(qtbot):
     from napari_cytosae._session import Session
 
@@ -111,13 +104,6 @@ def test_nothing_open(qtbot):
     widget.show()
     assert widget.nearest(QPointF(100, 100)) is None
     assert not widget.grab().isNull()
-
-
-def test_decades_and_disc():
-    assert decades(-3.2, 0.5, most=9) == [0, -1, -2, -3]
-    assert decades(-3.2, 0.5, most=2) == [0, -2]
-    assert disc(0.5) == [(0, 0)]
-    assert len(disc(1.0)) == 5
 
 
 def test_49152_points_are_drawn_quickly(plot, monkeypatch):

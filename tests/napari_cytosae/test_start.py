@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QPushButton
 
 from cytosae_toolkit.errors import CytosaeError
 from napari_cytosae import _kept, _learning, _published, _sample, _sources
@@ -155,3 +156,27 @@ def test_files_are_chosen_by_dialogs(page, monkeypatch, tmp_path, kind):
     dialog.getExistingDirectory, dialog.getOpenFileName = lambda *_: "", lambda *_: ("", "")
     getattr(page, f"_choose_{kind}")()
     assert len(chosen) == 1
+
+
+def test_it_goes_on_with_the_last_picture_in_one_click(qtbot, page, viewer, empty, atlas_path, tmp_path):
+    from npe2 import PluginManager
+    from skimage.io import imsave
+
+    PluginManager.instance().discover()
+    imsave(tmp_path / "smear.png", np.full((40, 50, 3), 200, dtype=np.uint8), check_contrast=False)
+    layer = viewer.open(str(tmp_path / "smear.png"), plugin="napari")[0]
+    page.picture_read(SimpleNamespace(layer=layer), "windows")
+    page.recent.refresh()
+    assert page.recent.texts == []
+    page.open(atlas_path)
+    idle(qtbot, page)
+    page.picture_read(SimpleNamespace(layer=layer), "windows")
+    viewer.layers.clear()
+    empty.set_source(None, None)
+    page.recent.refresh()
+    assert page.recent.texts[0] == "Continue with smear.png"
+    page.recent.findChildren(QPushButton)[-2].click()
+    idle(qtbot, page)
+    assert [layer.name for layer in viewer.layers] == ["smear"]
+    assert empty.atlas.path == atlas_path
+    assert page.kind == "windows"

@@ -6,15 +6,15 @@ import threading
 
 import pytest
 
-from cytosae_toolkit.explore import Explorer, scene
+from cytosae_toolkit.explore import Explorer, analysing, scene
 from napari_cytosae import _jobs, _sources
 from napari_cytosae._widget import CytosaeWidget
 
 LATENT = 93
 STAGES = {
     "weights": (_sources, "missing_weights"),
-    "scale": (scene, "red_cells"),
-    "cells": (scene, "cell_boxes"),
+    "scale": (analysing, "red_cells"),
+    "cells": (analysing, "cell_boxes"),
     "tokens": (Explorer, "tokens"),
     "parts": (scene.Part, "__init__"),
     "summary": (scene.Scene, "latents"),
@@ -35,7 +35,7 @@ def dock(qtbot, viewer, picture, explorer, atlas):
     dock.session.choose(LATENT)
     yield dock
     dock.hide()
-    assert not _jobs._running
+    qtbot.waitUntil(lambda: not _jobs._running, timeout=20_000)
     assert not [thread for thread in threading.enumerate() if thread.name == "cytosae-job"]
 
 
@@ -62,7 +62,7 @@ def held(monkeypatch):
 
 def begin(dock, held, stage="tokens", kind="cells"):
     reached, go = held(stage)
-    dock.load.kind.setCurrentIndex(dock.load.kind.findData(kind))
+    dock.load.form.read_as(kind)
     dock.load.analyse()
     assert reached.wait(10)
     return go
