@@ -37,10 +37,10 @@ Terms = Callable[[Tensor, Tensor, Tensor], Mapping[str, Tensor]]
 GhostTerm = Callable[[Tensor, Tensor, Tensor], Tensor]
 """From a ghost reconstruction, x̂ and x, each [n, d_model], to the share of the ghost term."""
 
-SPARSE_BELOW = 0.05
+SPARSE_BELOW = 0.09
 """Density from which products with all latents cost less than those with the non-zeros."""
-PROBED = 32
-"""Tokens on which the density is measured."""
+PROBED = 32, 4096
+"""Tokens and, about, latents on which the density is measured."""
 PIECE_TOKENS = 8192
 PIECE_BYTES = 1 << 29
 """Tokens worked on at a time, and the bytes that a [piece, latents] tensor may take where one is needed."""
@@ -177,9 +177,11 @@ class Tokenwise:
 
     @torch.no_grad()
     def density(self, tokens: Tensor) -> float:
-        """Return the share of positive pre-activations on a few of the tokens, evenly spread."""
-        some = tokens[:: max(1, len(tokens) // PROBED)][:PROBED] - self.sae.b_dec
-        positive = (torch.addmm(self.sae.b_enc, some, self.rows.T) > 0).float().mean()
+        """Return the share of positive pre-activations of a few latents on a few of the tokens, evenly spread."""
+        n_tokens, n_latents = PROBED
+        every = max(1, self.sae.d_sae // n_latents)
+        some = tokens[:: max(1, len(tokens) // n_tokens)][:n_tokens] - self.sae.b_dec
+        positive = (torch.addmm(self.sae.b_enc[::every], some, self.rows[::every].T) > 0).float().mean()
         return float(positive)
 
     def terms(self) -> dict[str, Tensor]:
