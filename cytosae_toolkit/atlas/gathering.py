@@ -18,12 +18,13 @@ from cytosae_toolkit.atlas.sampling import priority
 from cytosae_toolkit.atlas.tracking import Reservoir, TopTracker
 from cytosae_toolkit.images.morphology import colour_moments, measure_cell
 from cytosae_toolkit.interfaces.codes import stable_order
+from cytosae_toolkit.memory import release_freed
 
 if TYPE_CHECKING:
     from cytosae_toolkit.images import ImageTable
     from cytosae_toolkit.interfaces.backbone import Backbone
 
-PENDING = 1_000_000
+PENDING = 500_000
 """Non-zero activations that wait for the decision which heat maps are kept."""
 
 
@@ -170,6 +171,7 @@ class BlockGatherer:
             self._entries.append(_entries(code, place))
             self._heats.append(_kept_heats(code, kept, place))
         self._waiting, self._n_waiting = [], 0
+        release_freed()
 
     def finish(self, d_sae: int, d_model: int) -> tuple[Entries, Heats, BlockImages]:
         """Return everything, sorted by latent."""
@@ -218,7 +220,9 @@ def _kept_heats(code: ImageCode, kept: NDArray[np.bool_], row: int) -> dict[str,
 
 def _joined(parts: list[dict[str, NDArray[Any]]], name: str, dtype: Any) -> NDArray[Any]:
     """Join and forget a column of the parts."""
-    return np.concatenate([part.pop(name) for part in parts]).astype(dtype, copy=False) if parts else np.zeros(0, dtype)
+    joined = np.concatenate([np.zeros(0, dtype), *(part.pop(name) for part in parts)], dtype=dtype)
+    release_freed()
+    return joined
 
 
 def _indptr(latent: NDArray[np.int32], d_sae: int) -> NDArray[np.int64]:
@@ -245,8 +249,8 @@ def _sorted_heats(parts: list[dict[str, NDArray[Any]]], d_sae: int) -> Heats:
     latent = _joined(parts, "latent", np.int32)
     order, indptr = _order(latent, d_sae), _indptr(latent, d_sae)
     rows = _joined(parts, "row", np.uint8)[order]
-    begins = np.cumsum(lengths, dtype=np.int64)
-    begins -= lengths
+    begins = np.cumsum(lengths, dtype=np.int32 if lengths.sum(dtype=np.int64) < 1 << 31 else np.int64)
+    np.subtract(begins, lengths, out=begins)
     begins, offsets = begins[order], np.zeros(len(order) + 1, dtype=np.int64)
     np.cumsum(lengths[order], out=offsets[1:])
     del latent, lengths, order  # a block is most of what a build holds in memory
