@@ -259,11 +259,12 @@ class Session:
         return undone
 
     def visible(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Return a table of latents (index: latent) without flagged ones, unless asked for or named."""
+        """Return a table of latents (index: latent) without flagged ones, unless asked for, named or chosen."""
         if self._show_flagged or self._atlas is None or not len(table):
             return table
         statistics = self._atlas.statistics
         flags = [name for name in statistics.columns if name.startswith("flag_")]
         if not flags:
             return table
-        return table[~statistics.loc[table.index, flags].any(axis=1).to_numpy() | table.index.isin(list(self.names()))]
+        wanted = table.index.isin([*self.names(), *(self.latent(slot) for slot in (0, 1))])
+        return table[~statistics.loc[table.index, flags].any(axis=1).to_numpy() | wanted]

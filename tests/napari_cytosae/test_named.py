@@ -53,6 +53,14 @@ def test_lists_show_named_concepts_and_no_others(hidden):
     assert shown(hidden) == {name: [] for name in LISTS}
 
 
+def test_a_chosen_concept_is_in_the_list_of_its_own_patch(hidden):
+    hidden.hide_everywhere = False
+    table = hidden.scene.top_latents(spot_of(hidden), None)
+    assert hidden.visible(table).index.tolist() == []
+    hidden.choose(LATENT, 1)
+    assert hidden.visible(table).index.tolist() == [LATENT]
+
+
 @pytest.mark.parametrize("widget", [ConceptTable, ConceptScatter])
 def test_search_and_map_show_it_as_soon_as_it_is_named(qtbot, hidden, widget):
     panel = widget(hidden)
