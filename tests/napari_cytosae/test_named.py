@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from qtpy.QtCore import Qt
 
@@ -54,8 +55,7 @@ def test_lists_show_named_concepts_and_no_others(hidden):
 
 
 def test_a_chosen_concept_is_in_the_list_of_its_own_patch(hidden):
-    hidden.hide_everywhere = False
-    table = hidden.scene.top_latents(spot_of(hidden), None)
+    table = pd.DataFrame({"activation": [2.0, 1.0]}, index=pd.Index([LATENT, 5], name="latent"))
     assert hidden.visible(table).index.tolist() == []
     hidden.choose(LATENT, 1)
     assert hidden.visible(table).index.tolist() == [LATENT]
