@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -23,6 +24,9 @@ EXIT_USER = 2
 """The user's input or environment."""
 EXIT_INTERRUPTED = 130
 EXIT_CLOSED_PIPE = 141
+
+HEAD_START = 0.5
+"""Seconds that whoever speaks of a failure has before the others end: torchrun ends all as soon as one has ended."""
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -52,6 +56,9 @@ def failures_as_sentences() -> Iterator[None]:
         _close_stdout()
         raise typer.Exit(EXIT_CLOSED_PIPE) from error
     except Exception as error:
+        if hasattr(error, "format_message") and _another_speaks():  # wrong usage
+            time.sleep(HEAD_START)
+            raise typer.Exit(EXIT_USER) from error
         if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):  # typer.Exit and wrong usage
             raise
         code, sentence = explain(error)
@@ -60,6 +67,11 @@ def failures_as_sentences() -> Iterator[None]:
         typer.secho("Error: ", fg=typer.colors.RED, bold=True, nl=False, err=True)
         note(sentence)
         raise typer.Exit(code) from error
+
+
+def _another_speaks() -> bool:
+    """Return whether torchrun started this process beside others, of which the first speaks."""
+    return os.environ.get("RANK", "0") != "0" and "WORLD_SIZE" in os.environ
 
 
 def explain(error: Exception) -> tuple[int, str]:

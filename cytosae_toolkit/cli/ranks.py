@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING
 import typer
 
 from cytosae_toolkit.cli.common import debugging
-from cytosae_toolkit.cli.handling import EXIT_INTERRUPTED, explain
+from cytosae_toolkit.cli.handling import EXIT_INTERRUPTED, HEAD_START, explain
 from cytosae_toolkit.errors import CytosaeError
 
 if TYPE_CHECKING:
     from cytosae_toolkit.distributed import Ranks
-
-HEAD_START = 0.5
-"""Seconds that whoever speaks of a failure has before the others end: torchrun ends all as soon as one has ended."""
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import torch
 import typer
 from typer.testing import CliRunner, Result
 
+from cytosae_toolkit.cli import handling
 from cytosae_toolkit.cli.common import DebugOption, debugging
 from cytosae_toolkit.cli.handling import HandlingGroup, explain
 from cytosae_toolkit.errors import CytosaeError
@@ -82,6 +83,16 @@ def test_wrong_usage_is_left_to_typer() -> None:
     for arguments in (["--size", "big"], ["--siz", "3"]):
         result = run(lambda: None, *arguments)
         assert result.exit_code == 2 and "--size" in result.stderr
+
+
+def test_of_several_processes_one_tells_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handling, "HEAD_START", 0.0)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank, told in (("0", True), ("1", False)):
+        monkeypatch.setenv("RANK", rank)
+        result = run(lambda: None, "--no-such-option")
+        assert result.exit_code == 2
+        assert bool(result.stderr) is told
 
 
 def test_exit_codes_of_commands_pass() -> None:
