@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+MARKS = ("zarr.json", "config.json")
+"""One of these files lies in each atlas and in each run."""
+COMMON = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
+"""Pictures that are looked at before a window opens; other formats are napari's affair."""
+
+
 def register(app: typer.Typer) -> None:
     """Add ``view`` to the program."""
     app.command("view")(view)
@@ -31,6 +37,7 @@ def view(
     An image may stand in the place of the atlas; without either the start page offers a sample.
     """
     atlas, shown = sort_arguments(source, images or [])
+    check_arguments(atlas, shown)
     open_viewer(atlas, shown)
 
 
@@ -48,6 +55,29 @@ def sort_arguments(source: Path | None, images: Sequence[Path]) -> tuple[Path | 
     if source is None or source.is_dir() or source.suffix.lower() == ".zip":
         return source, list(images)
     return None, [source, *images]
+
+
+def check_arguments(source: Path | None, images: Sequence[Path]) -> None:
+    """Refuse, before a window opens, what cannot be opened in it.
+
+    Raises
+    ------
+    CytosaeError
+        If a folder is neither an atlas nor a run, or a file with a picture's suffix is none.
+    """
+    from PIL import Image
+
+    if source is not None and source.is_dir() and not any((source / name).is_file() for name in MARKS):
+        raise CytosaeError(f"{source} is neither an atlas nor a run.", "Name what `atlas build` or `train` wrote.")
+    for path in images:
+        if path.suffix.lower() not in COMMON:
+            continue
+        try:
+            Image.open(path).close()
+        except (OSError, ValueError) as error:
+            raise CytosaeError(
+                f"{path} is not a picture that can be read.", "It may be damaged, or not what its name says."
+            ) from error
 
 
 def open_viewer(source: Path | None, images: Sequence[Path] = ()) -> None:
@@ -72,7 +102,11 @@ def open_viewer(source: Path | None, images: Sequence[Path] = ()) -> None:
     from napari_cytosae._widget import dock
 
     viewer = napari.Viewer(title="CytoSAE")
-    dock(viewer).open(source, images)
+    try:
+        dock(viewer).open(source, images)
+    except CytosaeError:
+        viewer.close()
+        raise
     napari.run()
 
 

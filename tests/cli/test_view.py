@@ -4,6 +4,7 @@ import sys
 import types
 
 import pytest
+from PIL import Image
 from typer import Typer
 from typer.testing import CliRunner
 
@@ -38,10 +39,32 @@ def opened(monkeypatch):
 
 def test_an_atlas_and_images_are_opened(run, opened, tmp_path):
     (tmp_path / "a.atlas.zarr").mkdir()
-    (tmp_path / "field.png").touch()
+    (tmp_path / "a.atlas.zarr" / "zarr.json").touch()
+    Image.new("RGB", (4, 4)).save(tmp_path / "field.png")
     result = run(tmp_path / "a.atlas.zarr", tmp_path / "field.png")
     assert result.exit_code == 0, result.output
     assert opened == [(tmp_path / "a.atlas.zarr", [tmp_path / "field.png"]), "run"]
+
+
+def test_what_is_no_picture_is_refused_before_a_window_opens(run, opened, tmp_path):
+    (tmp_path / "notes.png").write_text("no picture")
+    result = run(tmp_path / "notes.png")
+    assert result.exit_code == 2
+    assert "notes.png is not a picture that can be read." in result.stderr
+    assert not opened
+
+
+def test_an_empty_folder_is_refused_before_a_window_opens(run, opened, tmp_path):
+    result = run(tmp_path)
+    assert result.exit_code == 2
+    assert "neither an atlas nor a run" in " ".join(result.stderr.split())
+    assert not opened
+
+
+def test_other_formats_are_left_to_napari(run, opened, tmp_path):
+    (tmp_path / "slide.ndpi").touch()
+    assert run(tmp_path / "slide.ndpi").exit_code == 0
+    assert opened == [(None, [tmp_path / "slide.ndpi"]), "run"]
 
 
 def test_without_arguments_the_start_page_opens(run, opened):
