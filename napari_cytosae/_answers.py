@@ -10,6 +10,8 @@ from napari_cytosae._concept_list import ConceptList
 from napari_cytosae._pieces import plain_label
 from napari_cytosae._session import Session
 
+QWIDGETSIZE_MAX = 16_777_215
+"""Qt's way of saying that a height has no limit."""
 MOST = 30
 """Concepts in a list at most."""
 
@@ -42,6 +44,16 @@ class Answer(QWidget):
         self.heading.setText(heading)
         first = table.iloc[:MOST]
         self.list.show_rows(first.index.to_numpy(), first[value].to_numpy(), column)
+
+    def fold(self) -> None:
+        """Take no more room than words need while there is no answer."""
+        empty = not len(self.list.latents)
+        header = self.list.horizontalHeader()
+        if header is not None:
+            header.setVisible(not empty)
+        height = 3 * self.list.fontMetrics().height() + 8
+        self.list.setMinimumHeight(height if empty else 0)
+        self.list.setMaximumHeight(height if empty else QWIDGETSIZE_MAX)
 
     def forget(self, heading: str) -> None:
         """Show no answer."""

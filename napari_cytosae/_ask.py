@@ -40,19 +40,22 @@ class AskPanel(Listening, QWidget):
         self.hovered = Answer(session, ACTIVATION, "Point at a cell of a picture that was read (see Load).")
         self.pinned = Answer(session, ACTIVATION, "Click on such a cell to keep a patch and its concepts here.")
         self.asked = RegionPanel(viewer, session)
-        parts = QSplitter(Qt.Orientation.Vertical)
+        self.parts = QSplitter(Qt.Orientation.Vertical)
         for part in (self.hovered, self.pinned, self.asked):
-            parts.addWidget(part)
-            parts.setCollapsible(parts.count() - 1, False)
-        parts.setStretchFactor(2, 1)
+            self.parts.addWidget(part)
+            self.parts.setCollapsible(self.parts.count() - 1, False)
+        self._newest: QWidget = self.asked
+        self._moved = False
+        self.parts.splitterMoved.connect(self._leave_room)
+        self.asked.redrawn.connect(lambda: self._give_room(self.asked))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(everywhere_box(session))
-        layout.addWidget(parts)
+        layout.addWidget(self.parts)
         self._last: Spot | None = None
         self.listen(session.scene_changed, self._forget)
         self.listen(session.spot_changed, self._show_hovered)
-        self.listen(session.pinned_changed, self._show_pinned)
+        self.listen(session.pinned_changed, self._pin)
         self.listen(session.view_changed, self._show_both)
 
     def show_on(self, picture: Picture | None) -> None:
@@ -62,19 +65,44 @@ class AskPanel(Listening, QWidget):
     def _forget(self) -> None:
         self._last = None
         self.hovered.forget("Under the cursor")
-        self._show_pinned()
+        self._pin()
 
     def _show_both(self) -> None:
         self._show_hovered()
         self._show_pinned()
+        self._give_room(self._newest)
 
     def _show_hovered(self) -> None:
         """Show the patch under the cursor; once it is left, the last one stays, so that its list can be clicked."""
         self._last = self.session.spot or self._last
+        before = len(self.hovered.list.latents)
         self._show(self.hovered, "Under the cursor", self._last)
+        if bool(before) != bool(len(self.hovered.list.latents)):
+            self._give_room(self._newest)
 
     def _show_pinned(self) -> None:
         self._show(self.pinned, "Clicked patch", self.session.pinned)
+
+    def _pin(self) -> None:
+        self._show_pinned()
+        self._give_room(self.asked if self.session.pinned is None else self.pinned)
+
+    # Who has how much room
+
+    def _leave_room(self, *_: int) -> None:
+        self._moved = True
+
+    def _give_room(self, newest: QWidget) -> None:
+        """Fold what is empty, and let the newest answer have twice the height of others, unless heights were chosen."""
+        self._newest = newest
+        for answer in (self.hovered, self.pinned):
+            answer.fold()
+        if self._moved:
+            return
+        shares = [len(answer.list.latents) > 0 for answer in (self.hovered, self.pinned)]
+        parts = (self.hovered, self.pinned, self.asked)
+        weights = [share * (2 if part is newest else 1) for share, part in zip([*shares, True], parts, strict=True)]
+        self.parts.setSizes([1000 * weight for weight in weights])
 
     def _show(self, answer: Answer, heading: str, spot: Spot | None) -> None:
         scene = self.session.scene

@@ -109,8 +109,8 @@ def find_cells(atlas: Atlas, latent: int, kind: Kind, scope: Scope = EVERYWHERE,
         Which.
     kind : str
         ``"top"``: strongest first. ``"typical"``: from all quarters of activation, strongest first. ``"weak"``: of
-        the weakest quarter. ``"not"``: silent, of its dominant cell type where there are such; where none is silent,
-        those on which it is least active, weakest first.
+        the weakest quarter, weakest first. ``"not"``: silent, of its dominant cell type where there are such; where
+        none is silent, those on which it is least active, weakest first.
     scope : Scope
         Where. The atlas keeps its choice for everywhere, and the best of each set; for the rest all images are asked.
     n : int
@@ -134,8 +134,8 @@ def _kept(atlas: Atlas, latent: int, kind: Kind, scope: Scope) -> list[Reference
         return atlas.references(latent, kind="miss")
     found = atlas.references(latent, kind="typical")
     if kind == "weak":
-        return [reference for reference in found if reference.quartile == 0]
-    return found[::-1]
+        found = [reference for reference in found if reference.quartile == 0]
+    return sorted(found, key=lambda reference: reference.value, reverse=kind == "typical")
 
 
 def _of_reference(found: Reference) -> Cell:

@@ -9,14 +9,21 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QLinearGradient, QPainter, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
+from napari_cytosae._facts import number
 from napari_cytosae._listening import Listening
 from napari_cytosae._overlay import ACCENTS
+from napari_cytosae._rows import exceeds
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QPaintEvent
 
     from napari_cytosae._session import Session
 
+ABOUT = (
+    "Pattern strength of a patch (activation): one scale for all pictures, up to the strongest patch in the whole "
+    "atlas. The mark is the least strength that is coloured (threshold τ)."
+)
+BEYOND = " This picture goes beyond it, up to {}; such patches are coloured as the end of the bar is."
 SLIDE = QColor(240, 232, 238)
 """What a heat map lies over: a bright smear. The bar shows its clear end on it in either theme."""
 
@@ -38,12 +45,11 @@ class ColorBar(Listening, QWidget):
         super().__init__(parent)
         self.session, self.slot = session, slot
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setToolTip(
-            "Pattern strength of a patch (activation): one scale for all pictures, up to the strongest patch in the "
-            "whole atlas. The mark is the least strength that is coloured (threshold τ)."
-        )
-        self.listen(session.latent_changed, self._on_change, slot)
-        for signal in (session.source_changed, session.scene_changed, session.names_changed, session.view_changed):
+        self._beyond: float | None = None
+        self.setToolTip(ABOUT)
+        self.listen(session.latent_changed, self._measure, slot)
+        self.listen(session.scene_changed, self._measure)
+        for signal in (session.source_changed, session.names_changed, session.view_changed):
             self.listen(signal, self._on_change)
 
     def sizeHint(self) -> QSize:
@@ -65,6 +71,19 @@ class ColorBar(Listening, QWidget):
         latent = self.session.latent(self.slot)
         return [] if latent is None else nice_ticks(self.session.full_scale(latent))
 
+    def remark(self) -> str:
+        """Return what is said beside the name where the picture goes beyond the end of the bar."""
+        return "" if self._beyond is None else f" · here up to {number(self._beyond)}, beyond the end"
+
+    def _measure(self, *changed: int) -> None:
+        """See whether the picture goes beyond the strongest patch of the atlas."""
+        scene, latent, self._beyond = self.session.scene, self.session.latent(self.slot), None
+        if scene is not None and latent is not None and self.session.atlas is not None:
+            here = max(float(part.image.codes.heatmap(latent).max()) for part in scene.parts)
+            self._beyond = here if exceeds(here, self.session.full_scale(latent)) else None
+        self.setToolTip(ABOUT + (BEYOND.format(number(self._beyond)) if self._beyond is not None else ""))
+        self._on_change()
+
     def _on_change(self, *changed: int) -> None:
         self.updateGeometry()
         self.update()
@@ -81,7 +100,8 @@ class ColorBar(Listening, QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         text = self.palette().windowText().color()
         painter.setPen(text)
-        title = metrics.elidedText(self.title(), Qt.TextElideMode.ElideRight, self.width())
+        room = self.width() - metrics.horizontalAdvance(self.remark())
+        title = metrics.elidedText(self.title(), Qt.TextElideMode.ElideMiddle, room) + self.remark()
         painter.drawText(QRectF(0, 0, self.width(), line), Qt.AlignmentFlag.AlignCenter, title)
         painter.fillRect(bar, SLIDE)
         painter.fillRect(bar, self._gradient(bar))

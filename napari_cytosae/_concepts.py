@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QSplitter, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QSplitter, QVBoxLayout, QWidget
 
-from cytosae_toolkit.atlas.query import QueryError
+from cytosae_toolkit.atlas.query import QueryError, numbers_of, parse
 from cytosae_toolkit.atlas.search_fields import Fields
 from cytosae_toolkit.errors import CytosaeError
 from napari_cytosae import _rows
@@ -19,10 +19,10 @@ from napari_cytosae._facts import facts_of, fires_everywhere
 from napari_cytosae._filters import everywhere_box, flagged_box
 from napari_cytosae._jobs import Job, JobProgress, run_job
 from napari_cytosae._listening import Listening
-from napari_cytosae._overlay import ACCENTS
 from napari_cytosae._pieces import pause, plain_label
 from napari_cytosae._search_line import SearchLine
-from napari_cytosae._session import SLOTS, Session
+from napari_cytosae._second import SecondConcept
+from napari_cytosae._session import Session
 from napari_cytosae._words import plain_words
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class ConceptTable(Listening, QWidget):
         self.line.setToolTip(
             "Words are looked for in names, notes and cell types. Fields are compared: mean>0.1 (pattern strength), "
             "frequency<0.2 (found in a share of cells), entropy<1 (cell-type purity), label:blast (best cells), "
-            "flag:colour (doubtful: follows colour), #417."
+            "flag:colour (doubtful: follows colour). A number, such as 417 or #417, is that of a concept."
         )
         self.said = plain_label()
         self.table = ConceptList(session, COLUMNS, empty="No concept is listed.")
@@ -94,7 +94,7 @@ class ConceptTable(Listening, QWidget):
         if header is not None:
             header.setSectionsClickable(True)
             header.setSortIndicatorShown(True)
-            header.setSortIndicatorClearable(True)  # a third click: best match first
+            header.setSortIndicatorClearable(True)  # a third click: as nothing was chosen
             header.setSortIndicator(-1, Qt.SortOrder.DescendingOrder)
             header.sortIndicatorChanged.connect(self.refresh)
 
@@ -146,12 +146,18 @@ class ConceptTable(Listening, QWidget):
             self.said.setText(sentence_of(error))
             return
         latents = self._fields.numbers[found.rows]
-        shown = latents[~fires_everywhere(self.session)[latents]] if self.session.hide_everywhere else latents
+        shown = latents[self._not_everywhere(latents)] if self.session.hide_everywhere else latents
         self._say(len(shown), found.n_hidden, len(latents) - len(shown), found.hint)
         self._show(self._sorted(shown))
 
+    def _not_everywhere(self, latents: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which latents do not fire everywhere, or were asked for by number."""
+        asked = np.isin(latents, numbers_of(parse(self.line.text())))
+        return asked | ~fires_everywhere(self.session)[latents]
+
     def _say(self, n: int, flagged: int, everywhere: int, hint: str) -> None:
         parts = [f"{n:,} of {len(self._fields):,} concepts"]
+        parts += ["strongest here first"] if self._by_here else []
         parts += [f"{flagged:,} doubtful ones hidden"] if flagged else []
         parts += [f"{everywhere:,} in nearly all cells hidden"] if everywhere else []
         self.said.setText(plain_words(hint) or "; ".join(parts))
@@ -160,14 +166,30 @@ class ConceptTable(Listening, QWidget):
         self.table.show_rows(latents, self._here[latents])
 
     def _sorted(self, latents: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return latents in the order of the header's column; what is undefined comes last either way."""
-        header = self.table.horizontalHeader()
-        place = -1 if header is None else header.sortIndicatorSection()
-        if header is None or not 0 <= place < len(COLUMNS):
+        """Return latents in the order of the header's column; what is undefined comes last either way.
+
+        While no column was chosen: the best match first; without a query, the strongest in the picture first.
+        """
+        if self._by_here:
+            return latents[np.argsort(-self._here[latents], kind="stable")]
+        header, place = self.table.horizontalHeader(), self._column
+        if header is None or place is None:
             return latents
         keys = self._key(COLUMNS[place].key)[latents]
         descending = header.sortIndicatorOrder() == Qt.SortOrder.DescendingOrder
         return latents[np.argsort(-keys if descending else keys, kind="stable")]
+
+    @property
+    def _column(self) -> int | None:
+        """The column that was chosen to sort by."""
+        header = self.table.horizontalHeader()
+        place = -1 if header is None else header.sortIndicatorSection()
+        return place if 0 <= place < len(COLUMNS) else None
+
+    @property
+    def _by_here(self) -> bool:
+        """Whether the strongest in the picture come first: neither words nor a column say otherwise."""
+        return self._column is None and not self.line.text().strip() and not np.isnan(self._here).all()
 
     def _key(self, column: str) -> NDArray[np.float64]:
         """Return what a column is sorted by, float64 [d_sae]; NaN comes last."""
@@ -238,46 +260,6 @@ class NearestConcepts(Listening, QWidget):
         alike = shown[["direction_cosine", "coactivation_cosine"]].mean(axis=1).clip(lower=0).to_numpy()
         self.list.empty = "No concept is like it."
         self.list.show_rows(shown.index.to_numpy(), alike)
-
-
-class SecondConcept(Listening, QWidget):
-    """Which two concepts are shown, and buttons to move or take away the second one.
-
-    Parameters
-    ----------
-    session : Session
-        Holds both.
-    """
-
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.session = session
-        self.names = [QLabel() for _ in range(SLOTS)]
-        self.keep = QPushButton("Keep as second")
-        self.keep.setToolTip("Show the chosen concept as the second one, and go on choosing. (Shift or Ctrl + click)")
-        self.drop = QPushButton("One only")
-        self.drop.setToolTip("Show one concept only.")
-        self.keep.clicked.connect(lambda: session.choose(session.latent(0), 1))
-        self.drop.clicked.connect(lambda: session.choose(None, 1))
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setColumnStretch(1, 1)
-        for slot, (name, button) in enumerate(zip(self.names, (self.keep, self.drop), strict=True)):
-            name.setMinimumWidth(30)
-            square = QLabel("■")
-            square.setStyleSheet(f"color: {ACCENTS[slot]}")
-            for place, part in enumerate((square, name, button)):
-                grid.addWidget(part, slot, place)
-        self.listen(session.latent_changed, self._show, 0)
-        self.listen(session.names_changed, self._show)
-
-    def _show(self, *_: int) -> None:
-        for slot, label in enumerate(self.names):
-            latent = self.session.latent(slot)
-            label.setText("none" if latent is None else self.session.describe(latent))
-            label.setToolTip(label.text())
-        self.keep.setEnabled(self.session.latent(0) is not None)
-        self.drop.setEnabled(self.session.latent(1) is not None)
 
 
 def ranks(texts: NDArray[np.object_]) -> NDArray[np.float64]:

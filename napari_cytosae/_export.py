@@ -52,6 +52,7 @@ TURNED = (
     "The picture is turned, sheared or mirrored: size and place of a cell are exact, its direction stands in the "
     "metadata (affine)."
 )
+CUT = "It is the part of the picture that the view shows: Home in the lower left shows the whole picture."
 SMALLER = "It has {:.0%} of the pixels a side that were asked for: more are not drawn at once."
 
 
@@ -129,7 +130,7 @@ class ExportPanel(Listening, QWidget):
             return
         shot = photograph(self._viewer, self._shown(), self.resolution.currentData(), self.devicePixelRatioF())
         image = framed(shot.image, self._bars(), self._caption())
-        remark = "" if shot.reduced == 1 else SMALLER.format(shot.reduced)
+        remark = " ".join([CUT] * shot.cut + [SMALLER.format(shot.reduced)] * (shot.reduced != 1))
 
         def write(_: JobProgress) -> None:
             from cytosae_toolkit.files import atomic_path
@@ -167,7 +168,8 @@ class ExportPanel(Listening, QWidget):
         """Save the concepts of the picture, or of the atlas."""
         path = self._path(path, "Save the table", "concepts", [".csv"])
         if path is not None:
-            self._write(path, lambda _: write_table(path, concept_table(self._session)))
+            name = self._picture_name()
+            self._write(path, lambda _: write_table(path, concept_table(self._session, name)))
 
     def save_montage(self, path: Path | None = None) -> None:
         """Save the reference cells of the chosen latents."""

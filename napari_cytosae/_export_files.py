@@ -17,8 +17,20 @@ if TYPE_CHECKING:
 MONTAGE_IMAGES = 8
 
 
-def concept_table(session: Session) -> pd.DataFrame:
+def concept_table(session: Session, picture: str = "") -> pd.DataFrame:
     """Return the concepts of the picture that was read, else of the atlas, as lists show them: without hidden ones.
+
+    Parameters
+    ----------
+    session : Session
+        What is looked at.
+    picture : str
+        How the picture is called.
+
+    Returns
+    -------
+    DataFrame
+        Index `latent`. Of a picture: its name in the first column, `picture`; the largest `max` first.
 
     Raises
     ------
@@ -27,7 +39,10 @@ def concept_table(session: Session) -> pd.DataFrame:
     """
     if session.scene is not None and session.explorer is not None:
         found = session.scene.latents(hide_everywhere=session.hide_everywhere)
-        return session.visible(session.explorer.describe(found)).rename_axis("latent")
+        found = found.sort_values("max", ascending=False, kind="stable")
+        table = session.visible(session.explorer.describe(found)).rename_axis("latent")
+        table.insert(0, "picture", picture)
+        return table
     if session.atlas is None:
         raise CytosaeError("There is no table to save.", "Open an atlas.")
     return session.visible(session.atlas.latents).rename_axis("latent")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cytosae._geometry import unit_factors
+from napari_cytosae._layer_list import without_aids
 
 if TYPE_CHECKING:
     from napari_cytosae._pixels import Picture
@@ -17,6 +18,8 @@ MOST_SIDE = 8192
 """Longer side of what is saved at most, pixels: what graphics cards draw at once."""
 LEAST_SIDE = 8
 """A piece of the picture with a smaller side, in pixels of the screen, is taken for none."""
+SEEN_WHOLE = 1.0
+"""A picture of which no more than this lies outside the view is seen whole, pixels of the screen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,13 +29,16 @@ class Shot:
     Parameters
     ----------
     image : uint8 array [H, W, 4]
-        As shown, with all layers.
+        As shown, without what helps on the screen: outlines of patches and cells, regions, the line across a red cell.
     reduced : float
         Share of the pixels asked for that a side has; 1 unless that would have been too many.
+    cut : bool
+        Whether the view cuts the picture.
     """
 
     image: NDArray[np.uint8]
     reduced: float = 1.0
+    cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,23 +79,30 @@ def photograph(viewer: Any, picture: Picture | None, enlarged: float | None, rat
     ratio : float
         Pixels of the screen in one of its window system.
     """
+    with without_aids(viewer):
+        return _photograph(viewer, picture, enlarged, ratio)
+
+
+def _photograph(viewer: Any, picture: Picture | None, enlarged: float | None, ratio: float) -> Shot:
     screen = np.asarray(viewer.screenshot(canvas_only=True, flash=False))
     if picture is None or not _is_plane(viewer):
         return Shot(screen)
     camera = viewer.scene.camera
     per_unit = camera.zoom * ratio
     view = _view(camera, screen.shape, per_unit)
-    seen = extent_of(viewer, picture).overlap(view)
+    whole = extent_of(viewer, picture)
+    seen = whole.overlap(view)
     if min(seen.size) * per_unit < LEAST_SIDE:
         return Shot(screen)
+    cut = bool(np.any(np.subtract(whole.size, seen.size) * per_unit > SEEN_WHOLE))
     if enlarged is None:
         (top, left), (bottom, right) = (
             np.rint((np.asarray(corner) - view.low) * per_unit).astype(int) for corner in (seen.low, seen.high)
         )
-        return Shot(screen[top:bottom, left:right])
+        return Shot(screen[top:bottom, left:right], cut=cut)
     wanted = enlarged / pixel_of(viewer, picture)
     reduced = min(1.0, MOST_SIDE / (max(seen.size) * wanted))
-    return Shot(_drawn(viewer, seen, wanted * reduced, ratio), reduced)
+    return Shot(_drawn(viewer, seen, wanted * reduced, ratio), reduced, cut)
 
 
 def _drawn(viewer: Any, part: Rectangle, per_unit: float, ratio: float) -> NDArray[np.uint8]:

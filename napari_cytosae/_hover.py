@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cytosae._geometry import Frame, picture_point, place_like
-from napari_cytosae._layer_list import insert_above, take_away
+from napari_cytosae._layer_list import AID, insert_above, screen_pixel, take_away
 from napari_cytosae._overlay import TRANSFORM
 
 if TYPE_CHECKING:
@@ -184,12 +184,6 @@ class Hover:
         colours = [colour if spot else "transparent" for spot, colour in zip(spots, (HOVERED, PINNED), strict=True)]
         self._draw(picture, boxes, colours)
 
-    def _screen_pixel(self, picture: Picture) -> float:
-        """Return the side of a pixel of the screen, in data units of the picture's layer."""
-        scale = np.abs(picture.layer.scale[list(picture.frame.axes)])
-        camera = getattr(self.viewer, "scene", self.viewer).camera  # napari before 0.9 has it on the viewer
-        return float(1 / (camera.zoom * scale.min()))
-
     def _draw(self, picture: Picture, boxes: Sequence[Box], colours: list[str]) -> None:
         """Outline each patch: always as many, so that the layer only has to move them.
 
@@ -197,7 +191,9 @@ class Hover:
         the layer list and the extent of the viewer stay as they are.
         """
         side = min(min(x1 - x0, y1 - y0) for x0, y0, x1, y1 in boxes) * min(picture.frame.step)
-        width = min(max(EDGE * side, THINNEST * self._screen_pixel(picture)), WIDEST * side)
+        width = min(
+            max(EDGE * side, THINNEST * screen_pixel(self.viewer, picture.layer, picture.frame.axes)), WIDEST * side
+        )
         sides = np.concatenate([sides_of(picture.frame, box, width) for box in boxes])
         layer = self._layer(picture, sides)
         layer.data[:] = sides
@@ -218,8 +214,9 @@ class Hover:
         if self._outlines is None or self._outlines not in self.viewer.layers:
             where = place_like(picture.layer).arguments()
             self._outlines = Vectors(
-                sides, vector_style="line", opacity=1, blending="translucent_no_depth", name=NAME, **where
-            )
+                sides, vector_style="line", opacity=1, blending="translucent_no_depth", name=NAME,
+                metadata={AID: True}, **where,
+            )  # fmt: skip
             self._look = None
             insert_above(self.viewer, picture.layer, self._outlines, len(self.viewer.layers))
         return self._outlines

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from napari.components import ViewerModel
     from napari.layers import Layer
+
+AID = "cytosae_aid"
+"""Key in the metadata of layers that help on the screen and are in no saved picture."""
 
 
 def take_away(viewer: ViewerModel, layer: Layer | None) -> None:
@@ -30,3 +38,26 @@ def insert_above(viewer: ViewerModel, picture: Layer, layer: Layer, above: int =
     else:
         layers.selection.clear()
         layers.selection.update(selected)
+
+
+@contextmanager
+def without_aids(viewer: ViewerModel) -> Iterator[None]:
+    """Hide, for a while, the layers that are in no saved picture: outlines of patches and cells, regions, lines."""
+    hidden = [layer for layer in viewer.layers if layer.visible and AID in layer.metadata]
+    for layer in hidden:
+        layer.visible = False
+    try:
+        yield
+    finally:
+        for layer in hidden:
+            layer.visible = True
+
+
+def camera_of(viewer: ViewerModel) -> Any:
+    """Return the camera of a viewer."""
+    return getattr(viewer, "scene", viewer).camera  # napari before 0.9 has it on the viewer
+
+
+def screen_pixel(viewer: ViewerModel, layer: Layer, axes: Sequence[int] = (-2, -1)) -> float:
+    """Return the side of a pixel of the screen, in data units of a layer of which two axes are shown."""
+    return float(1 / (camera_of(viewer).zoom * np.abs(np.asarray(layer.scale)[list(axes)]).min()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -202,6 +203,8 @@ class LoadPanel(QWidget):
         self.picture, self._pixels = picture, pixels
         self.picture_read.emit(picture)
         self._session.set_scene(scene)
+        if scene.scale is not None:
+            self.form.scale.used(scene.scale.diameter)
         text, badge = result_of(scene)
         self._tell(f"{text} {NEXT}", badge)
 
@@ -245,7 +248,7 @@ def result_of(scene: Scene) -> tuple[str, str]:
     what = {"cell": "cell", "cells": "white cell", "boxes": "box", "windows": "window"}[scene.kind]
     many = {"box": "boxes"}.get(what, f"{what}s")
     verb = "found" if scene.kind == "cells" else "read"
-    text = f"{n} {what if n == 1 else many} {verb} in {width} x {height} pixels."
+    text = f"{n} {what if n == 1 else many} {verb} in {width} x {height} pixels{size_of(scene)}."
     if scene.scale is not None and not scene.scale.is_certain:
         text += " The scale is a guess: draw a line across a red cell."
     if scene.approximate:
@@ -253,3 +256,11 @@ def result_of(scene: Scene) -> tuple[str, str]:
     n_unlike = sum(bool(part.image.unlike) for part in scene.parts)
     badge = "" if not n_unlike else f"⚠ {n_unlike} of {n} unlike the model's training images: read with care."
     return text, badge
+
+
+def size_of(scene: Scene) -> str:
+    """Return by which size of red cells a field was read, as the end of a sentence; empty where it did not count."""
+    if scene.scale is None:
+        return ""
+    estimated = "" if math.isinf(scene.scale.certainty) else " (estimated)"
+    return f"; red cells taken to be {scene.scale.diameter:.0f} pixels wide{estimated}"

@@ -12,7 +12,7 @@ from cytosae_toolkit.errors import CytosaeError
 from napari_cytosae._geometry import place
 from napari_cytosae._listening import Listening
 from napari_cytosae._pixels import Picture, picture_of
-from napari_cytosae._scale import ScaleChooser, is_line, to_pixels
+from napari_cytosae._scale import ScaleChooser, is_line, narrow, to_pixels
 
 if TYPE_CHECKING:
     from cytosae_toolkit.explore import Explorer
@@ -83,6 +83,8 @@ class LoadForm(Listening, QWidget):
         for text, widget in (("Image", self.image), ("Read as", self.kind), ("Boxes", self.shapes)):
             self._rows.addRow(text, widget)
         self._rows.addRow("Scale", self.scale)
+        for combo in (self.image, self.shapes):
+            narrow(combo)
 
     # Choosing
 
@@ -181,7 +183,7 @@ class LoadForm(Listening, QWidget):
         Raises
         ------
         CytosaeError
-            If it is to be read by boxes and there is no layer with any.
+            If it is to be read by boxes and there is no layer with any, or by a line that is not drawn.
         """
         kind = str(self.kind.currentData())
         options: dict[str, Any] = {"kind": kind}

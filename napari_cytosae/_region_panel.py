@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from qtpy.QtCore import Signal
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -44,7 +45,14 @@ class RegionPanel(Listening, QWidget):
         Where regions are drawn.
     session : Session
         Holds the picture.
+
+    Attributes
+    ----------
+    redrawn : Signal
+        Regions were drawn, changed or deleted.
     """
+
+    redrawn = Signal()
 
     def __init__(self, viewer: ViewerModel, session: Session) -> None:
         super().__init__()
@@ -66,6 +74,7 @@ class RegionPanel(Listening, QWidget):
         self.answer = Answer(session, IN_PICTURE, "")
         self._lay_out()
         self._pause = pause(self, PAUSE, self.ask)
+        self._pause.timeout.connect(self.redrawn)
         self.listen(session.scene_changed, self.ask)
         self.listen(session.view_changed, self.ask)
 

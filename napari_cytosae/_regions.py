@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cytosae._geometry import picture_point, place_like
+from napari_cytosae._layer_list import AID, camera_of, screen_pixel
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
 
 Letter = Literal["A", "B"]
 LETTERS: tuple[Letter, ...] = ("A", "B")
-COLOURS: dict[Letter, str] = {"A": "#D55E00", "B": "#0072B2"}
-"""Okabe and Ito; not those of the concepts."""
+COLOURS: dict[Letter, str] = {"A": "#882255", "B": "#332288"}
+"""Wine and indigo of the muted palette by Paul Tol: dark on a smear, and unlike the colours of the concepts."""
 SHAPES = ("polygon", "ellipse", "rectangle")
+EDGE = 2.0
+"""Width of the outlines in pixels of the screen."""
+ANOTHER_WIDTH = 1.25
+"""A width that is so many times another is drawn anew while the view is enlarged."""
 CORNERS = 64
 """Of the polygon that stands for an ellipse."""
 _KEY = "cytosae_region"
@@ -52,13 +57,13 @@ def draw_region(viewer: ViewerModel, letter: Letter, shape: str, picture: Pictur
         layer = Shapes(
             name=f"Region {1 + LETTERS.index(letter)}",
             edge_color=COLOURS[letter],
-            face_color=f"{COLOURS[letter]}30",
-            edge_width=2,
-            metadata={_KEY: letter},
+            face_color="transparent",
+            opacity=1,
+            metadata={_KEY: letter, AID: True},
             **_transform(picture),
         )
         viewer.add_layer(layer)
-        layer.current_edge_width = _edge_width(picture)
+        _keep_seen(viewer, layer)
     viewer.layers.selection.active = layer
     layer.mode = f"add_{shape}"
     return layer
@@ -71,9 +76,21 @@ def _transform(picture: Picture | None) -> dict[str, Any]:
     return {"ndim": picture.layer.ndim, **place_like(picture.layer).arguments()}
 
 
-def _edge_width(picture: Picture | None) -> float:
-    """Return a width that is seen but hides little, in pixels of the layer."""
-    return 1.0 if picture is None else max(1.0, max(picture.field.shape) * picture.frame.step[0] / 400)
+def _keep_seen(viewer: ViewerModel, layer: Shapes) -> None:
+    """Keep the outlines of a region about as wide on the screen at every zoom, as long as it is there."""
+    zoomed = camera_of(viewer).events.zoom
+
+    def adapt(event: Any = None) -> None:
+        if layer not in viewer.layers:
+            zoomed.disconnect(adapt)
+            return
+        width, before = EDGE * screen_pixel(viewer, layer), layer.current_edge_width
+        if event is None or max(width / before, before / width) > ANOTHER_WIDTH:
+            layer.current_edge_width = width
+            layer.edge_width = [width] * len(layer.data)
+
+    adapt()
+    zoomed.connect(adapt)
 
 
 def outlines(layer: Shapes, picture: Picture) -> list[NDArray[np.float64]]:

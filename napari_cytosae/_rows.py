@@ -83,7 +83,8 @@ def strength_column(where: str) -> Column:
     """Return the column of pattern strengths in a place: one unit, and bars on one scale, in every list."""
     tip = (
         f"Pattern strength {where} (activation), in the unit of the colour bar. The bar is full at the concept's "
-        "strongest patch in the whole atlas, as its colour in the heat map is."
+        "strongest patch in the whole atlas, as its colour in the heat map is; the tooltip of a row says where a "
+        "picture goes beyond that."
     )
     return Column("value", "Here", tip, "0.00123")
 
@@ -178,7 +179,7 @@ class ConceptRows(QAbstractTableModel):
         return 0 if parent.isValid() else len(self.columns)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return title and tip of a column."""
+        """Return title and tip of a column, and how a first click on it sorts."""
         if orientation != Qt.Orientation.Horizontal:
             return None
         column = self.columns[section]
@@ -186,6 +187,8 @@ class ConceptRows(QAbstractTableModel):
             return _alignment(column)
         if role == Qt.ItemDataRole.ToolTipRole:
             return column.tip
+        if role == Qt.ItemDataRole.InitialSortOrderRole:
+            return _first_order(column)
         return column.title if role == Qt.ItemDataRole.DisplayRole else None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -220,7 +223,22 @@ class ConceptRows(QAbstractTableModel):
         bar = self._bar(row, column)
         if column.key != "value" or not bar:
             return []
-        return [f"Here {number(self._values[row])}: {percent(bar)} of its strongest patch in the atlas."]
+        value, full = self._values[row], self._facts.largest[self.latents[row]]
+        if exceeds(value, full):
+            return [f"Here {number(value)}: stronger than its strongest patch in the atlas, {number(full)}."]
+        return [f"Here {number(value)}: {percent(bar)} of its strongest patch in the atlas."]
+
+
+def exceeds(value: float, full: float) -> bool:
+    """Return whether a strength lies visibly beyond a concept's strongest patch in the atlas, by 1 % or more."""
+    return bool(value >= 1.01 * full > 0)
+
+
+def _first_order(column: Column) -> int:
+    """Return how a first click sorts, as Qt's number of it: texts from A to Z, the largest number first."""
+    texts = column.key in ("concept", "label")
+    order: int = (Qt.SortOrder.AscendingOrder if texts else Qt.SortOrder.DescendingOrder).value
+    return order
 
 
 def _alignment(column: Column) -> Qt.AlignmentFlag:

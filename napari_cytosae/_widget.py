@@ -10,7 +10,9 @@ from qtpy.QtCore import QTimer
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QApplication, QDockWidget, QFrame, QLabel, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
+from cytosae_toolkit.errors import CytosaeError
 from napari_cytosae import _kept
+from napari_cytosae._fit import Fit
 from napari_cytosae._help import HelpPanel, bind_keys, unbind_keys
 from napari_cytosae._hover import Hover
 from napari_cytosae._imports import heavy_imported, look_again
@@ -19,6 +21,7 @@ from napari_cytosae._listening import Listening
 from napari_cytosae._load import LoadPanel
 from napari_cytosae._look import LookPanel
 from napari_cytosae._overlay import HeatLayers
+from napari_cytosae._parts import PartOutlines
 from napari_cytosae._session import Session
 from napari_cytosae._start import RESEARCH, StartPage
 
@@ -65,6 +68,7 @@ class CytosaeWidget(Listening, QWidget):
         self.session = Session()
         self.session.author, self.session.opacity = _kept.author(), float(_kept.preference("opacity"))
         self.heat, self.hover = HeatLayers(self.viewer, self.session), Hover(self.viewer, self.session)
+        self.parts, self.fit = PartOutlines(self.viewer, self.session), Fit(self.viewer, self)
         self.start_page, self.load = StartPage(self.viewer, self.session), LoadPanel(self.viewer, self.session)
         self.look = LookPanel(self.session)
         self.look.hide()
@@ -84,14 +88,19 @@ class CytosaeWidget(Listening, QWidget):
         self.start_page.jobs.busy_changed.connect(self._prepare)
         self._making = self._make_tabs()
         self.destroyed.connect(look_again)
-        for follower in (self.heat, self.hover):
+        for follower in (self.heat, self.hover, self.parts):
             self.load.picture_read.connect(follower.show_on)
         self.listen(self.session.scene_changed, self._scene_changed)
 
     def open(self, atlas: str | Path | None, images: Sequence[str | Path] = ()) -> None:
         """Open an atlas or a run, then read the last of some images; they are added to the viewer at once."""
         for image in images:
-            self.viewer.open(str(image))
+            try:
+                self.viewer.open(str(image))
+            except Exception as error:  # whatever a reader may raise
+                raise CytosaeError(
+                    f"{image} cannot be read by napari.", "Another reader plugin may read it."
+                ) from error
         if atlas is not None:
             self.start_page.open(atlas)
 
@@ -125,6 +134,7 @@ class CytosaeWidget(Listening, QWidget):
             if self.load.picture is not None:
                 self.panels[title].show_on(self.load.picture)
         self.look.show()
+        self.fit.again()
         if self.isVisible():
             self._bind_keys()
 
@@ -190,6 +200,8 @@ class CytosaeWidget(Listening, QWidget):
             self.load.check_picture()
             self.heat.start()
             self.hover.start()
+            self.parts.start()
+            self.fit.start()
             if self.tabs.isTabVisible(1):
                 self._bind_keys()
 
@@ -198,6 +210,8 @@ class CytosaeWidget(Listening, QWidget):
         super().hideEvent(event)
         if event is None or not event.spontaneous():
             unbind_keys(self.viewer)
+            self.fit.stop()
+            self.parts.stop()
             self.hover.stop()
             self.heat.stop()
 

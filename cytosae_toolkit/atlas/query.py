@@ -9,7 +9,7 @@
     field      = name ( ":" | "=" | "!=" | "<" | "<=" | ">" | ">=" ) ( value | "quoted value" )
 
 ``AND``, ``OR`` and ``NOT`` are written in capitals; ``OR`` binds weaker than white space. Which fields there are is not
-known here, see `cytosae_toolkit.atlas.searching`.
+known here, see `cytosae_toolkit.atlas.searching`. A word of digits is free text and the number of a latent at once.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ _OPERATOR = re.compile(r"<=|>=|!=|[<>=:≤≥≠]")
 _PLAIN = {"≤": "<=", "≥": ">=", "≠": "!="}
 _LATENTS = re.compile(r"#([0-9]{1,18}(?:,#?[0-9]{1,18})*)(?![^\s()])")
 _WORD = re.compile(r"""[^\s()"<>=:≤≥≠!]+(?:!(?!=)[^\s()"<>=:≤≥≠!]*)*""")
+_DIGITS = re.compile(r"[0-9]{1,18}")
 _VALUE = re.compile(r"[^\s()]+")
 
 
@@ -66,6 +67,11 @@ class Words:
     """Free text: one word, or a phrase whose words stand side by side."""
 
     text: str
+
+    @property
+    def number(self) -> int | None:
+        """The latent whose number it is; None where it has other signs than digits."""
+        return int(self.text) if _DIGITS.fullmatch(self.text) else None
 
 
 @dataclass(frozen=True)
@@ -328,6 +334,17 @@ def texts_of(node: Node) -> list[list[str]]:
     together = [part.text for part in node.parts if isinstance(part, Words)]
     apart = [texts for part in node.parts if not isinstance(part, Words) for texts in texts_of(part)]
     return [together, *apart] if together else apart
+
+
+def numbers_of(node: Node) -> list[int]:
+    """Return the latents that a query names by number, with ``#`` or without."""
+    found: list[int] = []
+    for part in nodes(node):
+        if isinstance(part, Latents):
+            found += part.numbers
+        elif isinstance(part, Words) and part.number is not None:
+            found.append(part.number)
+    return found
 
 
 def nodes(node: Node) -> Iterator[Node]:

@@ -46,6 +46,8 @@ def _hint_of_term(term: Words | Field, fields: Fields) -> str:
     if isinstance(term, Words):
         texts = [text for name in FREE_TEXT if name in fields.text_columns for text in fields.values(name)]
         choices = texts if " " in term.text else [word for text in texts for word in re.findall(r"\w+", text)]
+        if term.number is not None:
+            return f"There is no latent {term.text}, and no name, note or label contains it."
         return f"No name, note or label contains {term.text!r}. {_nearest(term.text, choices)}".rstrip()
     if term.name not in fields.text_columns or term.name == "verdict":
         return ""

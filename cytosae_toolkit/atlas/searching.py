@@ -1,7 +1,7 @@
 """Search over latents: which match a query, in which order.
 
-A query that mentions no flag and no ``#number`` hides flagged latents. Undefined (NaN) values match no comparison and
-come last in every order; ``NOT`` means all latents that its term does not match.
+A query that mentions no flag and no ``#number`` hides flagged latents, except those that it names by number. Undefined
+(NaN) values match no comparison and come last in every order; ``NOT`` means all latents that its term does not match.
 """
 
 from __future__ import annotations
@@ -18,7 +18,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cytosae_toolkit.atlas.names_file import VERDICTS
-from cytosae_toolkit.atlas.query import And, Field, Latents, Node, Not, Or, QueryError, Words, nodes, parse, texts_of
+from cytosae_toolkit.atlas.query import (
+    And,
+    Field,
+    Latents,
+    Node,
+    Not,
+    Or,
+    QueryError,
+    Words,
+    nodes,
+    numbers_of,
+    parse,
+    texts_of,
+)
 from cytosae_toolkit.atlas.search_fields import FLAGS, FREE_TEXT, SET_PREFIX, TEXT_ALIASES, Fields
 from cytosae_toolkit.atlas.search_hints import hint_of
 from cytosae_toolkit.errors import CytosaeError, nearest
@@ -112,7 +125,8 @@ def find(
     tree = parse(query)
     evaluation = _Evaluation(fields, query)
     matches = evaluation.mask(tree)
-    shown = matches if hidden or _mentions_flags(tree) else matches & ~fields.hidden
+    asked = np.isin(fields.numbers, numbers_of(tree))
+    shown = matches if hidden or _mentions_flags(tree) else matches & (~fields.hidden | asked)
     rows = np.flatnonzero(shown)
     order = _relevance(fields, tree, rows) if sort is None else _by_column(fields, sort, descending, rows)
     hint = "" if matches.any() else hint_of(tree, fields, evaluation.mask)
@@ -143,7 +157,7 @@ class _Evaluation:
             case Latents(numbers):
                 return self._latents(numbers)
             case Words(text):
-                return contains_words(self.fields, text)
+                return np.asarray(contains_words(self.fields, text) | (self.fields.numbers == node.number))
             case Field():
                 return self._field(node)
 
@@ -271,7 +285,7 @@ def contains_words(fields: Fields, text: str) -> Mask:
 
 
 def _relevance(fields: Fields, tree: Node, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Order rows: name exact, name starts so, all words in the name, in the note, in a label; then mean activation."""
+    """Order rows: number, name exact, name starts so, words in name, in note, in label; then mean activation."""
     score = np.zeros(len(fields), dtype=np.int64)
     for texts in texts_of(tree):
         score = np.maximum(score, _score(fields, [" ".join(text.casefold().split()) for text in texts]))
@@ -286,6 +300,8 @@ def _score(fields: Fields, words: list[str]) -> NDArray[np.int64]:
         score = np.maximum(score, 2 * names.contains(words))
         score = np.maximum(score, 3 * names.where(lambda text: text.startswith(whole)))
         score = np.maximum(score, 4 * names.where(lambda text: text == whole))
+    if len(words) == 1:
+        score = np.maximum(score, 5 * (fields.numbers == Words(whole).number))
     return score
 
 

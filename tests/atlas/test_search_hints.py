@@ -29,6 +29,7 @@ def latents() -> pd.DataFrame:
         ("granuls", "No name, note or label contains 'granuls'. Did you mean granules?"),
         ("mean>1 (eosinofil OR nothing)", "No name, note or label contains 'eosinofil'. Did you mean Eosinophil?"),
         ("zzzz", "No name, note or label contains 'zzzz'."),
+        ("99", "There is no latent 99, and no name, note or label contains it."),
         ("granules rods", "Each condition matches some latents, but none matches all of them."),
         ("mean>9", ""),
         ("verdict:concept", ""),

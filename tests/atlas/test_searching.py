@@ -80,6 +80,11 @@ def found(latents: pd.DataFrame, query: str, **options: object) -> list[int]:
         ("#4", [4]),
         ("#4,7", [4, 7]),
         ("#4 mean>1", []),
+        ("4", [4]),
+        ("1 OR 4", [1, 4]),
+        ("4 mean>1", []),
+        ("-3 granules", [1, 2, 0]),
+        ("99999999999999999999", []),
         ("flag:colour", [7]),
         ("flag:colour|few-cells", [4, 7]),
         ("flag:few-cells mean>1", []),
@@ -99,6 +104,14 @@ def test_a_flagged_latent_is_hidden_until_it_has_a_name(latents):
     assert found(latents, "label:bas") == []
     latents.loc[4, "name"] = "Auer rods"
     assert found(latents, "label:bas") == [4]
+
+
+def test_a_number_finds_its_latent_first_and_names_and_notes_that_hold_it(latents):
+    latents.loc[[0, 2], ["name", "note"]] = [["type 7", ""], ["7", "see 17"]]
+    assert found(latents, "7") == [7, 2, 0]
+    assert found(latents, "17") == [2]
+    assert found(latents, "type 7") == [0]
+    assert search(latents, "7").attrs["n_hidden"] == 0
 
 
 def test_hidden_latents_are_counted(latents):

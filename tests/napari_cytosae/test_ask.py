@@ -99,3 +99,25 @@ def test_hovering_is_quick_among_49152_latents(panel, session, scene, monkeypatc
     assert len(latents(panel.hovered)) == 30
     assert min(seconds) < 0.04
     panel.hide()
+
+
+def test_what_is_empty_folds_and_the_newest_answer_has_most_room(qtbot, panel, session):
+    def heights():
+        return [part.height() for part in (panel.hovered, panel.pinned, panel.asked)]
+
+    assert max(heights()[:2]) < 120 < heights()[2] / 3
+    session.spot = Spot(0, 1, 1)
+    assert heights()[0] > 120 and heights()[2] > heights()[0] > 1.5 * heights()[1]
+    session.pinned = Spot(0, 1, 1)
+    assert heights()[1] == max(heights())
+    panel.asked.redrawn.emit()
+    assert heights()[2] == max(heights())
+
+
+def test_heights_that_somebody_chose_stay(panel, session):
+    session.spot = Spot(0, 1, 1)
+    panel.parts.moveSplitter(150, 1)
+    panel.parts.splitterMoved.emit(150, 1)
+    chosen = panel.parts.sizes()
+    panel.asked.redrawn.emit()
+    assert panel.parts.sizes() == chosen

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from qtpy.QtGui import QImage
 
 from napari_cytosae._colorbar import ColorBar, nice_ticks
+from napari_cytosae._facts import number
 
 LATENT = 93
 
@@ -75,3 +76,16 @@ def test_hidden_it_hears_nothing(bar, session):
     assert len(session.latent_changed) == 0
     bar.show()
     assert len(session.latent_changed) == 1
+
+
+def test_it_says_where_the_picture_goes_beyond_its_end(bar, session, scene):
+    session.set_scene(scene)
+    session.choose(LATENT)
+    here = max(part.image.codes.heatmap(LATENT).max() for part in scene.parts)
+    session.atlas.statistics.loc[LATENT, "max_activation"] = here / 2
+    session.set_scene(scene)
+    assert bar.remark() == f" · here up to {number(here)}, beyond the end"
+    assert "goes beyond it" in bar.toolTip()
+    session.atlas.statistics.loc[LATENT, "max_activation"] = here
+    session.set_scene(scene)
+    assert bar.remark() == "" and "beyond" not in bar.toolTip()

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
 
 from cytosae_toolkit.atlas.search_fields import Fields
 from napari_cytosae._concepts import COLUMNS, ConceptTable, ranks
@@ -120,6 +120,48 @@ def test_activation_in_the_picture_fills_a_column(qtbot, table, session, scene):
     assert table.table.rows.index(0, PLACE["value"]).data() == "–"
 
 
+def test_the_strongest_here_come_first_until_something_else_is_chosen(qtbot, table, session, scene):
+    before = listed(table)
+    session.set_scene(scene)
+    qtbot.waitUntil(lambda: not np.isnan(table._here).any())
+    assert listed(table) != before
+    assert (np.diff(table._here[listed(table)]) <= 0).all()
+    assert "strongest here first" in table.said.text()
+    table.line.setText("label:blast")
+    assert listed(table) == session.atlas.search("label:blast", limit=None, hidden=True).index.tolist()
+    assert "here" not in table.said.text()
+    table.line.setText("")
+    sort(table, "frequency", DOWN)
+    assert (np.diff(facts_of(session).frequency[listed(table)]) <= 0).all()
+    session.set_scene(None)
+    sort(table, "frequency", UP)
+    table.table.horizontalHeader().setSortIndicator(-1, UP)
+    assert listed(table) == before
+
+
+@pytest.mark.parametrize(("key", "order"), [("value", DOWN), ("frequency", DOWN), ("purity", DOWN), ("concept", UP)])
+def test_the_first_click_sorts_numbers_from_the_largest_and_names_from_a(qtbot, table, key, order):
+    header, place = table.table.horizontalHeader(), PLACE[key]
+    header.setSectionResizeMode(header.ResizeMode.Stretch)
+    x = header.sectionViewportPosition(place) + header.sectionSize(place) // 2
+    qtbot.mouseClick(header.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(x, header.height() // 2))
+    assert (header.sortIndicatorSection(), header.sortIndicatorOrder()) == (place, order)
+
+
+def test_a_number_finds_its_concept_although_it_is_hidden(table, session):
+    session.annotate([9], name="like 7")
+    session.atlas.statistics.loc[7, "flag_colour"] = True
+    everywhere = int(np.flatnonzero(facts_of(session).frequency >= session.explorer.everywhere)[0])
+    session.show_flagged, session.hide_everywhere = False, True
+    table.line.setText("7")
+    assert listed(table) == [7, 9]
+    table.line.setText(str(everywhere))
+    assert listed(table) == [everywhere]
+    table.line.setText("9999")
+    assert listed(table) == []
+    assert table.said.text() == "There is no concept 9999, and no name, note or label contains it."
+
+
 def test_flagged_ones_are_hidden_unless_asked_for(table, session):
     session.atlas.statistics.loc[7, "flag_colour"] = True
     table.refresh()
@@ -139,18 +181,6 @@ def test_those_that_fire_everywhere_are_hidden(table, session):
     assert f"{len(everywhere)} in nearly all cells hidden" in table.said.text()
     session.annotate([int(everywhere[0])], name="nucleus")
     assert int(everywhere[0]) in listed(table), "what somebody named is not hidden"
-
-
-def test_the_second_concept(table, session):
-    session.choose(7)
-    second = table.second
-    second.keep.click()
-    session.choose(9)
-    assert (session.latent(0), session.latent(1)) == (9, 7)
-    assert [name.text() for name in second.names] == ["candidate concept 9", "candidate concept 7"]
-    second.drop.click()
-    assert session.latent(1) is None
-    assert not second.drop.isEnabled()
 
 
 def test_nearest_concepts_are_found_in_a_thread(qtbot, table, session, atlas):

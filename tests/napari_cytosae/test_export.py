@@ -146,3 +146,11 @@ def test_a_real_view(make_napari_viewer, session, cell_scene, picture, tmp_path,
 def test_a_folder_that_does_not_exist_is_one_sentence(panel, cell_scene, tmp_path):
     panel.save_heat(tmp_path / "absent" / "h.tif")
     assert panel.message.text() == f"There is no folder {tmp_path / 'absent'}. Choose one that exists."
+
+
+def test_a_view_that_cuts_the_picture_says_so(panel, monkeypatch, tmp_path, qtbot):
+    shot = Shot(np.zeros((300, 500, 4), dtype=np.uint8), cut=True)
+    monkeypatch.setattr("napari_cytosae._export.photograph", lambda *_: shot)
+    panel.save_view(tmp_path / "v.png")
+    qtbot.waitUntil(lambda: panel.message.text().startswith("Saved"), timeout=20000)
+    assert "the part of the picture that the view shows" in panel.message.text()

@@ -13,7 +13,10 @@ def test_table_of_the_picture_else_of_the_atlas(session, cell_scene, atlas):
     assert len(concept_table(session)) < atlas.d_sae
     session.show_flagged, session.hide_everywhere = True, False
     session.set_scene(cell_scene)
-    assert concept_table(session).index.tolist() == cell_scene.latents(hide_everywhere=False).index.tolist()
+    found = concept_table(session, "smear.png")
+    assert sorted(found.index) == sorted(cell_scene.latents(hide_everywhere=False).index)
+    assert found.columns[0] == "picture" and set(found["picture"]) == {"smear.png"}
+    assert found["max"].is_monotonic_decreasing
     with pytest.raises(CytosaeError, match="no table"):
         concept_table(Session())
 

@@ -8,6 +8,8 @@ from napari.components import ViewerModel
 
 from napari_cytosae._export_shot import MOST_SIDE, photograph
 from napari_cytosae._pixels import picture_of
+from napari_cytosae._regions import draw_region
+from napari_cytosae._scale import ScaleChooser
 
 CANVAS = (200, 300)
 
@@ -83,3 +85,26 @@ def test_without_a_picture_that_is_seen_all_is_saved(viewer, shown, shots):
     assert photograph(viewer, shown, 1.0).image.shape[:2] == CANVAS
     viewer.dims.ndisplay = 3
     assert photograph(viewer, shown, 1.0).image.shape[:2] == CANVAS
+
+
+def test_it_tells_whether_the_view_cuts_the_picture(viewer, shown, shots):
+    assert not photograph(viewer, shown, None).cut and not photograph(viewer, shown, 1.0).cut
+    look(viewer, 10, (10, 20))
+    assert photograph(viewer, shown, None).cut and photograph(viewer, shown, 1.0).cut
+
+
+def test_regions_lines_and_outlines_are_not_in_it(qapp, viewer, shown, monkeypatch):
+    region, scale = draw_region(viewer, "A", "ellipse", shown), ScaleChooser(viewer)
+    scale.set_picture(shown)
+    scale.start_line()
+    helps = [region, viewer.layers.selection.active]
+    seen = []
+
+    def screenshot(viewer, **options):
+        seen.append([layer.visible for layer in helps])
+        return np.zeros((*CANVAS, 4), dtype=np.uint8)
+
+    monkeypatch.setattr(ViewerModel, "screenshot", screenshot, raising=False)
+    photograph(viewer, shown, 1.0)
+    assert len(seen) == 2 and not np.any(seen)
+    assert all(layer.visible for layer in helps)

@@ -5,7 +5,7 @@ import pytest
 from napari.layers import Image
 
 from napari_cytosae._hover import Hover
-from napari_cytosae._layer_list import insert_above, take_away
+from napari_cytosae._layer_list import AID, insert_above, take_away, without_aids
 from napari_cytosae._overlay import HeatLayers
 from napari_cytosae._pixels import picture_of
 
@@ -64,3 +64,14 @@ def test_heat_maps_and_outlines_stop_though_the_window_is_gone(qapp, viewer, ses
     heat.stop()
     session.choose(90)
     assert heat.layer(0) is None and hover.outlines is None
+
+
+def test_what_helps_on_the_screen_is_hidden_for_a_while_and_shown_again(viewer, picture):
+    kept, helps, hidden = viewer.add_image(picture), viewer.add_shapes(), viewer.add_shapes(visible=False)
+    helps.metadata[AID] = hidden.metadata[AID] = True
+    helps.mode = "add_rectangle"
+    with pytest.raises(OSError, match="full"), without_aids(viewer):
+        assert [layer.visible for layer in (kept, helps, hidden)] == [True, False, False]
+        raise OSError("full")
+    assert [layer.visible for layer in (kept, helps, hidden)] == [True, True, False]
+    assert helps.mode == "add_rectangle"

@@ -7,10 +7,13 @@ import pytest
 from napari.components import ViewerModel
 
 from cytosae_toolkit.errors import CytosaeError
+from cytosae_toolkit.explore.scene import Scene
+from cytosae_toolkit.images.red_cell_size import RedCellSize
 from napari_cytosae import _load
 from napari_cytosae._load import LoadPanel, result_of
 from napari_cytosae._load_form import boxes_of
 from napari_cytosae._pixels import picture_of
+from napari_cytosae._scale import FROM_LINE
 
 
 @pytest.fixture
@@ -232,3 +235,19 @@ def test_a_picture_is_opened_from_the_panel(panel, viewer, tmp_path):
     (tmp_path / "text.txt").write_text("no picture")
     panel.open_picture(str(tmp_path / "text.txt"))
     assert panel.result.text().startswith("text.txt is not a picture that can be read here.")
+
+
+def test_a_line_that_is_not_drawn_is_asked_for(qtbot, panel, session):
+    panel.form.read_as("cells")
+    panel.form.scale.way.setCurrentIndex(FROM_LINE)
+    panel.analyse()
+    assert not panel.jobs.busy and session.scene is None
+    assert panel.result.text() == "Draw a line across a red cell first, or choose another scale."
+
+
+@pytest.mark.parametrize(("certainty", "said"), [(2.0, " (estimated)"), (float("inf"), "")])
+def test_the_size_of_red_cells_is_told(scene, certainty, said):
+    sized = Scene(scene.explorer, "cells", scene.shape, scene.parts, RedCellSize(40.6, certainty))
+    text = f"4 white cells found in 130 x 90 pixels; red cells taken to be 41 pixels wide{said}."
+    assert result_of(sized)[0] == text
+    assert "red cells" not in result_of(scene)[0]

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from napari.layers import Image, Shapes
 
+from napari_cytosae._overlay import ACCENTS
 from napari_cytosae._pixels import picture_of
 from napari_cytosae._regions import (
     COLOURS,
@@ -36,7 +37,9 @@ def test_a_region_is_drawn_in_a_layer_of_its_own(viewer):
     assert draw_region(viewer, "B", "rectangle", picture) is not layer
     assert len(viewer.layers) == 3
     assert find_region(viewer, "B").metadata["cytosae_region"] == "B"
-    assert COLOURS["A"] != COLOURS["B"]
+    assert COLOURS["A"] != COLOURS["B"] and not {*COLOURS.values()} & {*ACCENTS}
+    layer.add_rectangles([BOX])
+    assert np.all(layer.face_color[:, 3] == 0) and np.all(layer.edge_color[:, 3] == 1), "an outline only"
 
 
 @settings(deadline=None, max_examples=25)
@@ -105,3 +108,17 @@ def test_a_region_of_a_pyramids_level_is_in_its_pixels(viewer):
     region = draw_region(viewer, "A", "rectangle", picture)
     region.add_rectangles([BOX])
     np.testing.assert_allclose(outlines(region, picture)[0], (BOX + 0.5) / 2 - 0.5, atol=1e-6)
+
+
+def test_the_outline_is_seen_at_every_zoom_as_long_as_there_is_a_region(viewer):
+    picture = picture_of(viewer.add_image(PIXELS, rgb=True, scale=(0.5, 0.5)))
+    camera = viewer.scene.camera
+    before, camera.zoom = len(camera.events.zoom.callbacks), 3
+    layer = draw_region(viewer, "A", "rectangle", picture)
+    layer.add_rectangles([BOX])
+    for zoom in (3, 0.2, 20):
+        camera.zoom = zoom
+        assert layer.edge_width == [pytest.approx(2 / (zoom * 0.5))]
+    viewer.layers.remove(layer)
+    camera.zoom = 4
+    assert len(camera.events.zoom.callbacks) == before

@@ -52,6 +52,8 @@ def test_a_bar_is_full_at_the_concepts_strongest_patch_whatever_else_is_listed(r
     assert [rows.index(row, 1).data(BAR) for row in range(2)] == [0.5, 1.0]
     tip = rows.index(0, 1).data(Qt.ItemDataRole.ToolTipRole)
     assert "50 % of its strongest patch in the atlas" in tip
+    tip = rows.index(1, 1).data(Qt.ItemDataRole.ToolTipRole)
+    assert "stronger than its strongest patch in the atlas" in tip and "100 %" not in tip.splitlines()[1]
     rows.show([one], [np.nan])
     assert rows.index(0, 1).data(BAR) == 0
     session.set_source(session.explorer, None)

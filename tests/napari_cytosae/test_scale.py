@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cytosae_toolkit.errors import CytosaeError
 from napari_cytosae._pixels import picture_of
-from napari_cytosae._scale import BY_HAND, FROM_LINE, ScaleChooser, to_pixels
+from napari_cytosae._scale import BY_HAND, FROM_LINE, FROM_PICTURE, ScaleChooser, to_pixels
 
 
 @pytest.fixture
@@ -46,8 +47,9 @@ def test_a_line_is_measured_in_pixels_of_the_picture(chooser, viewer, layer):
     chooser.start_line()
     line = viewer.layers.selection.active
     assert line.mode == "add_line"
-    assert chooser.arguments() == {}
     assert chooser.text.text() == "Draw a line across a red cell."
+    with pytest.raises(CytosaeError, match="^Draw a line across a red cell first, or choose another scale.$"):
+        chooser.arguments()
     line.add_lines(np.array([[10.0, 10.0], [40.0, 50.0]]))
     assert chooser.arguments() == {"red_cell_diameter": pytest.approx(50)}
     assert "50 pixels wide" in chooser.text.text()
@@ -71,10 +73,42 @@ def test_without_a_picture_nothing_can_be_drawn(qtbot, viewer):
     qtbot.addWidget(chooser)
     chooser.start_line()
     assert len(viewer.layers) == 0
-    assert chooser.arguments() == {}
 
 
 def test_points_of_another_layer_fall_on_the_same_place(viewer, layer):
     other = viewer.add_shapes(scale=(2, 2), translate=(1, 1), units=("um", "um"))
     found = to_pixels(picture_of(layer), other, np.array([[1.0, 1.5], [5.0, 6.0]]))
     np.testing.assert_allclose(found, [[0.5, 0.5], [18.5, 16.5]])  # x = ((2 * 1.5 + 1) - 4) / 0.5 + 0.5
+
+
+def test_to_choose_the_line_begins_it(chooser, viewer):
+    chooser.way.setCurrentIndex(FROM_LINE)
+    line = viewer.layers.selection.active
+    assert line.mode == "add_line"
+    line.add_lines(np.array([[10.0, 10.0], [40.0, 50.0]]))
+    line.mode = "pan_zoom"
+    chooser.way.setCurrentIndex(FROM_PICTURE)
+    chooser.way.setCurrentIndex(FROM_LINE)
+    assert line.mode == "pan_zoom" and len(viewer.layers) == 2, "one that is drawn is used"
+
+
+def test_the_size_that_was_measured_or_used_last_is_proposed(chooser, viewer):
+    chooser.used(31.04)
+    assert chooser.number.value() == 31.0
+    chooser.start_line()
+    viewer.layers.selection.active.add_lines(np.array([[10.0, 10.0], [40.0, 50.0]]))
+    assert chooser.number.value() == 50
+    chooser.way.setCurrentIndex(BY_HAND)
+    chooser.number.setValue(12)
+    chooser.used(99)
+    assert chooser.number.value() == 12, "what was typed stays"
+
+
+@pytest.mark.parametrize("way", [FROM_PICTURE, FROM_LINE, BY_HAND])
+def test_it_is_narrow_and_the_number_shows_its_unit(chooser, way):
+    chooser.way.setCurrentIndex(way)
+    chooser.show()
+    assert chooser.minimumSizeHint().width() < 300
+    chooser.resize(300, chooser.sizeHint().height())
+    assert chooser.number.width() >= chooser.number.sizeHint().width() or way != BY_HAND
+    assert chooser.number.text().endswith(" pixels")

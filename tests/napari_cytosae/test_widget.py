@@ -73,6 +73,15 @@ def test_the_chosen_concept_is_laid_over_the_picture(opened):
     assert "smear" in opened.heat.layer(0).name
 
 
+def test_the_boxes_that_were_read_are_outlined_as_long_as_the_dock_is_open(opened, scene):
+    opened.session.set_scene(scene)
+    assert "cells read" in opened.viewer.layers
+    opened.hide()
+    assert "cells read" not in opened.viewer.layers
+    opened.show()
+    assert "cells read" in opened.viewer.layers
+
+
 def test_twenty_times_closed_and_reopened_nothing_is_left_or_doubled(opened, qtbot, picture):
     opened.session.choose(90)
     opened.session.spot = opened.session.pinned = opened.session.scene.locate(30, 25)
