@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from napari.components import ViewerModel
     from napari.layers import Vectors
+    from numpy.typing import NDArray
 
     from napari_cytosae._pixels import Picture
     from napari_cytosae._session import Session
@@ -56,7 +57,8 @@ class PartOutlines:
 
     def show_on(self, picture: Picture | None) -> None:
         """Say which layer the session's next scene was read from; call it before `Session.set_scene`."""
-        self._remove()
+        if self._picture is None or picture is None or picture.layer is not self._picture.layer:
+            self._remove()
         self._follow(False)
         self._picture = picture
         self._follow(self._running)
@@ -89,23 +91,30 @@ class PartOutlines:
                 change(self._move)
 
     def _on_scene_changed(self) -> None:
-        self._remove()
         scene, picture = self.session.scene, self._picture
+        if picture is None or scene is None or picture.layer not in self.viewer.layers or scene.kind not in OUTLINED:
+            self._remove()
+        elif self._layer is not None and self._layer in self.viewer.layers:
+            self._layer.data = self._sides(picture)  # a new layer would hold the window up
+            self._layer.edge_width = self._width
+            self._move()
+        else:
+            self._draw(picture)
         if scene is None:
             self._follow(False)
             self._picture = None
-        elif picture is not None and picture.layer in self.viewer.layers and scene.kind in OUTLINED:
-            self._draw(picture)
+
+    def _sides(self, picture: Picture) -> NDArray[np.floating]:
+        self._width = self._wanted_width(picture)
+        boxes = [part.box for part in self.session.scene.parts] if self.session.scene else []
+        return np.concatenate([sides_of(picture.frame, box, self._width) for box in boxes])
 
     def _draw(self, picture: Picture) -> None:
         from napari.layers import Vectors
 
-        self._width = self._wanted_width(picture)
-        boxes = [part.box for part in self.session.scene.parts] if self.session.scene else []
         self._layer = Vectors(
-            np.concatenate([sides_of(picture.frame, box, self._width) for box in boxes]), vector_style="line",
-            edge_color=COLOUR, edge_width=self._width, opacity=1, blending="translucent_no_depth", name=NAME,
-            metadata={AID: True}, **place_like(picture.layer).arguments(),
+            self._sides(picture), vector_style="line", edge_color=COLOUR, edge_width=self._width, opacity=1,
+            blending="translucent_no_depth", name=NAME, metadata={AID: True}, **place_like(picture.layer).arguments(),
         )  # fmt: skip
         insert_above(self.viewer, picture.layer, self._layer, len(self.viewer.layers))
 

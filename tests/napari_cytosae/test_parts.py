@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cytosae_toolkit.explore.scene import Scene
 from napari_cytosae._load_form import is_image, is_shapes
 from napari_cytosae._parts import PartOutlines
 from napari_cytosae._pixels import picture_of
@@ -48,10 +49,17 @@ def test_the_outlines_are_as_thin_on_the_screen_at_every_zoom(parts, viewer):
 
 
 def test_another_reading_replaces_them_and_they_go_with_the_scene(parts, viewer, session, layer, scene, cell_scene):
-    before = parts.layer
+    before, sides = parts.layer, len(parts.layer.data)
+    parts.show_on(picture_of(layer))
+    session.set_scene(Scene(scene.explorer, scene.kind, scene.shape, scene.parts[:1]))
+    assert parts.layer is before and before in viewer.layers
+    assert len(before.data) == sides / len(scene.parts) < sides
+    parts.show_on(picture_of(viewer.add_image(layer.data)))
+    assert parts.layer is None and before not in viewer.layers, "they were another picture's"
+    viewer.layers.pop()
     parts.show_on(picture_of(layer))
     session.set_scene(scene)
-    assert before not in viewer.layers and parts.layer in viewer.layers
+    assert len(parts.layer.data) == sides
     session.set_scene(cell_scene)  # the whole picture
     assert parts.layer is None and len(viewer.layers) == 1
     session.set_scene(scene)
