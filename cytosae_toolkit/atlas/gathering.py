@@ -135,6 +135,7 @@ class BlockGatherer:
         for i, code in enumerate(self._encoder.encode(tokens, positions)):
             self._add(rows[i], positions[i], tokens[i], code)
         self._seen += seen
+        release_freed()
 
     def _add(self, row: int, position: int, tokens: NDArray[np.float32], code: ImageCode) -> None:
         prefix = self._encoder.prefix_tokens
@@ -171,7 +172,6 @@ class BlockGatherer:
             self._entries.append(_entries(code, place))
             self._heats.append(_kept_heats(code, kept, place))
         self._waiting, self._n_waiting = [], 0
-        release_freed()
 
     def finish(self, d_sae: int, d_model: int) -> tuple[Entries, Heats, BlockImages]:
         """Return everything, sorted by latent."""
