@@ -80,8 +80,8 @@ def image_table(n: int, root: Path) -> ImageTable:
         {
             "path": [f"smears/patient-{p:03d}/cell-{i:07d}.png" for i, p in enumerate(patient)],
             "id": [f"{value:016x}{i:08x}" for i, value in enumerate(key)],
-            "label": [f"cell type {i:02d}" for i in rng.integers(LABELS, size=n)],
-            "patient": [f"patient-{p:03d}" for p in patient],
+            "label": np.array([f"cell type {i:02d}" for i in range(LABELS)], object)[rng.integers(LABELS, size=n)],
+            "patient": np.array([f"patient-{p:03d}" for p in range(PATIENTS)], object)[patient],
             "group": [f"cell-{g:07d}" for g in np.sort(rng.integers(int(n * CELLS_PER_IMAGE) + 1, size=n))],
             "set": [SETS[2 * i // n] for i in range(n)],
         }

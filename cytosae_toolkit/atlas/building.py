@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
 from cytosae_toolkit.atlas.assembly import Assembly
+from cytosae_toolkit.atlas.build_checks import check_parts, refuse_known_images, refuse_known_sets
+from cytosae_toolkit.atlas.build_folder import (
+    building_folder,
+    checked_out,
+    exclusive,
+    make_room,
+    or_nothing,
+    part_folders,
+    refuse_other_ranks,
+    refuse_unfinished,
+)
 from cytosae_toolkit.atlas.extending import AtlasSource
 from cytosae_toolkit.atlas.part import Part
 from cytosae_toolkit.atlas.plan import BuildPlan, Rules, parse_shard, prepare_images, with_sets
 from cytosae_toolkit.atlas.reading import Atlas, open_atlas
-from cytosae_toolkit.atlas.record import refuse_mismatch, sae_fingerprint
 from cytosae_toolkit.atlas.sources import PartSource, Source
 from cytosae_toolkit.atlas.streaming import build_part
 from cytosae_toolkit.distributed import ALONE, Ranks
 from cytosae_toolkit.errors import CytosaeError
-from cytosae_toolkit.files import restore_replaced
 from cytosae_toolkit.progress import SILENT, Progress
 from cytosae_toolkit.training.image_fit import ImageFit
 
@@ -29,8 +36,6 @@ if TYPE_CHECKING:
     from cytosae_toolkit.images import ImageTable
     from cytosae_toolkit.tokens import LiveView, TokenView
     from cytosae_toolkit.training.run import Run
-
-SUFFIX = ".atlas.zarr"
 
 
 @dataclass(frozen=True)
@@ -112,19 +117,18 @@ def build_atlas(
     CytosaeError
         If `out` exists, another process builds it, the images or the run do not fit, or the disk is full.
     """
-    out, work = _checked_out(out), work or Work()
+    out, work = checked_out(out), work or Work()
     ranks = work.ranks
     with exclusive(out) if ranks.first else nullcontext():
         if ranks.first:
-            _make_room(out, resume=resume, force=force)
+            make_room(out, resume=resume, force=force)
+            refuse_other_ranks(building_folder(out), ranks.size)
         ranks.barrier()
-        run = _opened(run)
-        plan = BuildPlan(
-            run, prepare_images(_table(images), set_name=set_name, workers=work.workers),
-            Rules(top, aggregator, dict(aggregator_options or {})), (ranks.rank, ranks.size),
-        )  # fmt: skip
+        run, rules = _opened(run), Rules(top, aggregator, dict(aggregator_options or {}))
+        images = prepare_images(_table(images), set_name=set_name, workers=work.workers)
         folders = part_folders(out, ranks.size)
-        _stream(plan, folders[ranks.rank], work)
+        _stream(BuildPlan(run, images, rules, (ranks.rank, ranks.size)), folders[ranks.rank], work)
+        del images  # its parts know what the atlas says of them
         ranks.barrier()
         if ranks.first:
             _finish(run, [Part(folder) for folder in folders], out, work.progress, replace=force)
@@ -134,8 +138,8 @@ def build_atlas(
 
 def _finish(run: Run, parts: Sequence[Part], out: Path, progress: Progress, *, replace: bool) -> None:
     """Join the parts of a build; images that can make no atlas leave nothing behind to go on with."""
-    _check_parts(parts)
-    with _or_nothing(building_folder(out)):
+    check_parts(parts)
+    with or_nothing(building_folder(out)):
         assembly = assembly_of(run, _filled(parts), progress)
     assembly.write(out, replace=replace)
     shutil.rmtree(building_folder(out))
@@ -167,12 +171,9 @@ def build_shard(
             shutil.rmtree(out)
         if out.exists() and not resume:
             raise CytosaeError(f"{out} exists already.", "Go on with --resume, or begin again with --force.")
-        run = _opened(run)
-        plan = BuildPlan(
-            run, prepare_images(_table(images), set_name=set_name, workers=work.workers),
-            Rules(top, aggregator, dict(aggregator_options or {})), parse_shard(shard),
-        )  # fmt: skip
-        return _stream(plan, out, work)
+        rules, table = Rules(top, aggregator, dict(aggregator_options or {})), _table(images)
+        table = prepare_images(table, set_name=set_name, workers=work.workers)
+        return _stream(BuildPlan(_opened(run), table, rules, parse_shard(shard)), out, work)
 
 
 def merge_parts(
@@ -185,11 +186,11 @@ def merge_parts(
     CytosaeError
         If shards are missing, not finished, or of different builds.
     """
-    out = _checked_out(out)
+    out = checked_out(out)
     opened = sorted((Part(Path(path)) for path in parts), key=lambda part: part.shard)
-    _check_parts(opened)
+    check_parts(opened)
     with exclusive(out):
-        _make_room(out, resume=True, force=force)
+        make_room(out, resume=True, force=force)
         run = _run_of(opened[0].path / "run")
         assembly_of(run, _filled(opened), progress).write(out, replace=force)
     return open_atlas(out)
@@ -227,75 +228,19 @@ def add_images(
         raise CytosaeError(f"{atlas.path} is packed and cannot grow.", "Add to the atlas that it was packed from.")
     run, table = atlas.run, _table(images)
     with exclusive(atlas.path):
-        _refuse_known_sets(atlas, with_sets(table, set_name))
-        _refuse_known_images(atlas, table, work.workers)
+        refuse_known_sets(atlas, with_sets(table, set_name))
+        refuse_known_images(atlas, table, work.workers)
         folder = building_folder(atlas.path)
-        _refuse_unfinished(folder, resume=resume, force=force)
+        refuse_unfinished(folder, resume=resume, force=force)
         table = prepare_images(table, set_name=set_name, workers=work.workers)
         aggregator = atlas.record["aggregator"]
         plan = BuildPlan(run, table, Rules(int(atlas.record["top"]), _qualified(aggregator), aggregator["options"]))
         part = _stream(plan, folder, work)
-        with _or_nothing(folder):
+        with or_nothing(folder):
             grown = assembly_of(run, [part], work.progress, before=[AtlasSource(atlas)])
         grown.write(atlas.path, replace=True)
         shutil.rmtree(part.path)
     return open_atlas(atlas.path)
-
-
-def building_folder(out: Path) -> Path:
-    """Return where the blocks of an atlas that is being built lie."""
-    return out.with_name(f"{out.name}.building")
-
-
-def part_folders(out: Path, n: int) -> list[Path]:
-    """Return where the parts of an atlas lie that `n` processes build together."""
-    folder = building_folder(out)
-    return [folder] if n == 1 else [folder / f"part-{i}-of-{n}" for i in range(n)]
-
-
-@contextmanager
-def exclusive(out: Path) -> Iterator[None]:
-    """Let one process at a time build into a path.
-
-    Raises
-    ------
-    CytosaeError
-        If another one does.
-    """
-    out.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out.with_name(f".{out.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise CytosaeError(f"Another process is building {out}.", "Wait for it, or choose another --out.") from None
-    try:
-        restore_replaced(out)
-        yield
-    finally:
-        lock.release()
-
-
-def _checked_out(out: str | Path) -> Path:
-    out = Path(out)
-    if not out.name.endswith(SUFFIX) or out.name == SUFFIX:
-        raise CytosaeError(f"{out} is not the name of an atlas.", f"Choose a name that ends in {SUFFIX}.")
-    return out
-
-
-def _make_room(out: Path, *, resume: bool, force: bool) -> None:
-    if out.exists() and not force:
-        raise CytosaeError(f"{out} exists already.", "Replace it with --force, or choose another --out.")
-    _refuse_unfinished(building_folder(out), resume=resume, force=force)
-
-
-def _refuse_unfinished(folder: Path, *, resume: bool, force: bool) -> None:
-    if not folder.exists() or resume:
-        return
-    if not force:
-        raise CytosaeError(
-            f"A build was stopped here before: {folder}.", "Go on with --resume, or begin again with --force."
-        )
-    shutil.rmtree(folder)
 
 
 def _stream(plan: BuildPlan, folder: Path, work: Work) -> Part:
@@ -313,7 +258,7 @@ def _stream(plan: BuildPlan, folder: Path, work: Work) -> Part:
     def tokens(images: ImageTable, ranks: Ranks = ALONE) -> TokenView | LiveView:
         return token_source(
             images, backbone, plan.run.layer, demonstration=plan.run.demonstration, workers=work.workers,
-            progress=work.progress, stop=work.stop, ranks=ranks, **options,
+            progress=work.progress, stop=work.stop, ranks=ranks, may_be_empty=plan.shard[1] > 1, **options,
         )  # fmt: skip
 
     if work.ranks.size > 1 and not options.get("no_store"):
@@ -322,16 +267,6 @@ def _stream(plan: BuildPlan, folder: Path, work: Work) -> Part:
         plan, folder, backbone, tokens, device=device, workers=work.workers,
         progress=work.ranks.own_part(work.progress), stop=work.stop,
     )  # fmt: skip
-
-
-@contextmanager
-def _or_nothing(folder: Path) -> Iterator[None]:
-    """Remove a folder of parts if no atlas can be made of them."""
-    try:
-        yield
-    except CytosaeError:
-        shutil.rmtree(folder)
-        raise
 
 
 def assembly_of(
@@ -361,51 +296,6 @@ def assembly_of(
     )
 
 
-def _check_parts(parts: Sequence[Part]) -> None:
-    first = parts[0]
-    for part in parts[1:]:
-        refuse_mismatch(f"{first.path} and {part.path}", part.plan["sae_fingerprint"], first.plan["sae_fingerprint"])
-        for name in ("images", "top", "aggregator", "shards"):
-            if part.plan[name] != first.plan[name]:
-                raise CytosaeError(
-                    f"{first.path} and {part.path} are shards of different builds: their {name} differ.",
-                    "Merge shards of one build.",
-                )
-    found, count = [part.shard[0] for part in parts], first.shard[1]
-    missing = sorted(set(range(count)) - set(found))
-    if missing or len(found) != count:
-        what = f"shards {', '.join(map(str, missing))} of {count} are missing" if missing else "a shard is given twice"
-        raise CytosaeError(f"The parts do not make a whole: {what}.", "Name each shard once.")
-    for part in parts:
-        if not part.complete:
-            raise CytosaeError(f"The shard {part.path} is not finished.", "Go on with its command and --resume.")
-
-
-def _refuse_known_sets(atlas: Atlas, table: ImageTable) -> None:
-    again = sorted(set(table.frame["set"]) & set(atlas.sets))
-    if again:
-        raise CytosaeError(
-            f"The atlas {atlas.path} has an image set {again[0]!r} already.", "Name the new one with --set NAME."
-        )
-
-
-def _refuse_known_images(atlas: Atlas, table: ImageTable, workers: int | None) -> None:
-    """Refuse images that the atlas has, before anything is computed: only their files are read."""
-    known = atlas.images
-    for column, values, what in (
-        ("key", table.content_keys(workers=workers), "image"),
-        ("id", table.ids.tolist(), "image id"),
-    ):
-        there = set(known[column].astype(str)) if column in known else set()
-        again = [row for row, value in enumerate(values) if value and value in there]
-        if again:
-            such = f"such as {table.path(again[0]).name} (the same {what})"
-            raise CytosaeError(
-                f"{len(again)} of the {len(table)} images are in the atlas already, {such}.",
-                "Leave them out, or build a new atlas of everything.",
-            )
-
-
 def _opened(run: Run | str | Path) -> Run:
     from cytosae_toolkit.training.run import load_run
 
@@ -426,9 +316,3 @@ def _run_of(folder: Path) -> Run:
     from cytosae_toolkit.training.run import Run
 
     return Run(folder)
-
-
-def check_belongs(atlas: Atlas, run: Run) -> None:
-    """Refuse an atlas and a run of different SAEs; both fingerprints are named."""
-    what = f"The atlas {atlas.path} and the run {run.path}"
-    refuse_mismatch(what, atlas.record["sae_fingerprint"], sae_fingerprint(run))

@@ -70,7 +70,7 @@ def _codes(frame: pd.DataFrame, column: str) -> tuple[NDArray[np.int32], list[st
 def obs_table(frame: pd.DataFrame, arrays: dict[str, NDArray[Any]], out: Path) -> pd.DataFrame:
     """Return `obs`: the image table with paths relative to the atlas's folder, indexed by image id."""
     table = frame.drop(columns=[name for name in NOT_KEPT if name in frame.columns]).copy()
-    folder = out.parent.resolve()
+    folder = str(out.parent.resolve())
     table["path"] = [_relative(path, folder) for path in table["path"]]
     for name in ("fvu", "l0", "unlike"):
         table[name] = arrays[name]
@@ -90,8 +90,9 @@ def _storable(column: pd.Series[Any], *, categorical: bool) -> pd.Series[Any]:
     return column.astype(object).where(column.notna(), "").map(str)
 
 
-def _relative(path: str, folder: Path) -> str:
+def _relative(path: str, folder: str) -> str:
+    """Return a path as seen from a folder; without `Path`, which would keep every name of a file for good."""
     try:
-        return Path(os.path.relpath(path, folder)).as_posix()
+        return os.path.relpath(path, folder).replace(os.sep, "/")
     except ValueError:  # another drive
         return path

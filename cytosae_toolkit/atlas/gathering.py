@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cytosae_toolkit.atlas.accumulators import PatchSums
 from cytosae_toolkit.atlas.blocks import BlockImages, Entries, Heats
-from cytosae_toolkit.atlas.encoding import ImageCode, ImageEncoder
+from cytosae_toolkit.atlas.encoding import ImageCode
 from cytosae_toolkit.atlas.pictures import as_seen, encode_picture
 from cytosae_toolkit.atlas.sampling import priority
 from cytosae_toolkit.atlas.tracking import Reservoir, TopTracker
@@ -54,6 +54,28 @@ def look(images: ImageTable, row: int, backbone: Backbone) -> Seen:
     cell = measure_cell(image)
     measured = np.array([cell.nuclear_area, cell.nc_ratio, cell.cell_size], dtype=np.float64)
     return Seen(encode_picture(picture), colour_moments(picture), measured)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some images, encoded.
+
+    Parameters
+    ----------
+    rows : list of int
+        Their places in the stream.
+    positions : list of int
+        Their rows in the image table.
+    tokens : float32 array [n, n_tokens, d_model]
+        All of them.
+    codes : list of ImageCode
+        Their latents.
+    """
+
+    rows: list[int]
+    positions: list[int]
+    tokens: NDArray[np.float32]
+    codes: list[ImageCode]
 
 
 @dataclass(frozen=True)
@@ -99,8 +121,8 @@ class BlockGatherer:
 
     Parameters
     ----------
-    encoder : ImageEncoder
-        From tokens to latents.
+    prefix_tokens : int
+        Tokens of an image before those of its patches.
     trackers : Trackers
         Of the whole stream.
     sums : PatchSums
@@ -109,8 +131,8 @@ class BlockGatherer:
         Of all images of the stream.
     """
 
-    def __init__(self, encoder: ImageEncoder, trackers: Trackers, sums: PatchSums, codes: ImageCodes) -> None:
-        self._encoder, self._trackers, self._sums, self._codes = encoder, trackers, sums, codes
+    def __init__(self, prefix_tokens: int, trackers: Trackers, sums: PatchSums, codes: ImageCodes) -> None:
+        self._prefix, self._trackers, self._sums, self._codes = prefix_tokens, trackers, sums, codes
         self._entries: list[dict[str, NDArray[Any]]] = []
         self._heats: list[dict[str, NDArray[Any]]] = []
         self._images: list[dict[str, Any]] = []
@@ -118,27 +140,20 @@ class BlockGatherer:
         self._waiting: list[tuple[int, ImageCode]] = []
         self._n_waiting = 0
 
-    def add(self, rows: list[int], positions: list[int], tokens: NDArray[np.float32], seen: list[Seen]) -> None:
-        """Add some images.
+    @property
+    def n_images(self) -> int:
+        """Images added so far."""
+        return len(self._images)
 
-        Parameters
-        ----------
-        rows : list of int
-            Their places in the stream.
-        positions : list of int
-            Their rows in the image table.
-        tokens : float32 array [n, n_tokens, d_model]
-            All of them.
-        seen : list of Seen
-            What their pixels say.
-        """
-        for i, code in enumerate(self._encoder.encode(tokens, positions)):
-            self._add(rows[i], positions[i], tokens[i], code)
+    def add(self, batch: Batch, seen: list[Seen]) -> None:
+        """Add some images, and what their pixels say."""
+        for i, code in enumerate(batch.codes):
+            self._add(batch.rows[i], batch.positions[i], batch.tokens[i], code)
         self._seen += seen
         release_freed()
 
     def _add(self, row: int, position: int, tokens: NDArray[np.float32], code: ImageCode) -> None:
-        prefix = self._encoder.prefix_tokens
+        prefix = self._prefix
         self._images.append(
             {
                 "positions": position,

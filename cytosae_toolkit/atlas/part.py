@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 FORMAT = "cytosae-atlas-part"
 VERSION = 1
+ROWS = 8192
+"""Rows of the image table that are written at a time."""
 RUN_FILES = ("config.json", "sae.safetensors", "evaluation.json")
 
 
@@ -63,9 +65,8 @@ class Part:
         """Make the folder of a part that has no blocks yet; `plan.json` is written last."""
         (path / "blocks").mkdir(parents=True, exist_ok=True)
         copy_run(run, path / "run")
-        frame = images.frame.assign(key=images.content_keys(), path=[str(images.path(i)) for i in range(len(images))])
         with atomic_path(path / "images.parquet") as temporary:
-            frame.to_parquet(temporary, index=False)
+            _write_table(images, temporary)
         write_json(path / "plan.json", {"format": FORMAT, "version": VERSION} | plan)
         return cls(path)
 
@@ -125,6 +126,22 @@ class Part:
         """Images that could not be read: path and reason."""
         skipped: list[dict[str, str]] = read_json(self.path / "part.json")["skipped"]
         return skipped
+
+
+def _write_table(images: ImageTable, path: Path) -> None:
+    """Write the image table with content keys and absolute paths, some rows at a time."""
+    import pyarrow
+    from pyarrow.parquet import ParquetWriter
+
+    images.content_keys()  # computed and remembered for the whole table
+    schema = pyarrow.Schema.from_pandas(images.frame.assign(key=""), preserve_index=False)
+    with ParquetWriter(path, schema) as writer:
+        for first in range(0, len(images), ROWS):
+            rows = images.subset(range(first, min(first + ROWS, len(images))))
+            paths = [str(rows.path(i)) for i in range(len(rows))]
+            frame = rows.frame.assign(key=rows.content_keys(), path=paths)
+            writer.write_table(pyarrow.Table.from_pandas(frame, schema, preserve_index=False))
+    pyarrow.default_memory_pool().release_unused()
 
 
 def copy_run(run: Run, folder: Path) -> None:

@@ -14,6 +14,8 @@ FORMAT = "cytosae-atlas"
 VERSION = 1
 RECORD_KEY = "cytosae"
 """Key of `uns` under which the record lies, as ``{"record": JSON text}``."""
+ROWS = 64
+"""Rows of a weight matrix that are hashed at a time, so that no copy of all of it is made."""
 
 
 def sae_fingerprint(run: Run) -> str:
@@ -25,7 +27,9 @@ def sae_fingerprint(run: Run) -> str:
     digest.update(f"{run.record['backbone']['fingerprint']} {run.layer}".encode())
     for name, tensor in sorted(run.sae.state_dict().items()):
         digest.update(f"{name} {list(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        values = tensor.detach().cpu()
+        for rows in values.split(ROWS) if values.ndim else values[None]:
+            digest.update(rows.contiguous().numpy())
     return digest.hexdigest()
 
 

@@ -164,7 +164,7 @@ def join_entries(pieces: Iterable[Entries], firsts: Sequence[int], n_latents: in
         Number of latents.
     """
     total = np.zeros(n_latents + 1, dtype=np.int64)
-    found: list[tuple[NDArray[Any], ...]] = []
+    found = [_nothing(total, np.int64, np.float32, np.float32, np.float32, np.int32)]
     for piece, first in zip(pieces, firsts, strict=True):
         total += piece.indptr
         rows = piece.rows.astype(np.int64) + first
@@ -177,7 +177,7 @@ def join_entries(pieces: Iterable[Entries], firsts: Sequence[int], n_latents: in
 def join_heats(pieces: Iterable[Heats], firsts: Sequence[int], n_latents: int) -> Heats:
     """Join heat maps of consecutive images into one, sorted by latent, then image; arguments as `join_entries`."""
     total = np.zeros(n_latents + 1, dtype=np.int64)
-    found: list[tuple[NDArray[Any], ...]] = []
+    found = [_nothing(total, np.int64, np.int64, np.uint16, np.float32)]
     for piece, first in zip(pieces, firsts, strict=True):
         total += piece.indptr
         rows = piece.rows.astype(np.int64) + first
@@ -187,6 +187,11 @@ def join_heats(pieces: Iterable[Heats], firsts: Sequence[int], n_latents: int) -
     cells = ranges((np.cumsum(lengths) - lengths)[order], lengths[order])
     offsets = np.concatenate([[0], np.cumsum(lengths[order])]).astype(np.int64)
     return Heats(total, rows[order], offsets, patch[cells], activation[cells])
+
+
+def _nothing(indptr: NDArray[np.int64], *dtypes: Any) -> tuple[NDArray[Any], ...]:
+    """Return columns without entries: a part may have no readable image."""
+    return _latents(indptr), *(np.zeros(0, dtype) for dtype in dtypes)
 
 
 def _latents(indptr: NDArray[np.int64]) -> NDArray[Any]:

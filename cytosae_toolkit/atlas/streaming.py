@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from cytosae_toolkit.atlas.accumulators import PatchSums
 from cytosae_toolkit.atlas.blocks import write_block
 from cytosae_toolkit.atlas.encoding import ImageEncoder
-from cytosae_toolkit.atlas.gathering import BlockGatherer, ImageCodes, Seen, Trackers, look, numbered
+from cytosae_toolkit.atlas.gathering import Batch, BlockGatherer, ImageCodes, Seen, Trackers, look, numbered
 from cytosae_toolkit.atlas.part import Part
 from cytosae_toolkit.atlas.plan import BLOCK, RESERVOIR, BuildPlan
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.files import is_leftover
-from cytosae_toolkit.images import map_threads
+from cytosae_toolkit.images.parallel import map_threads, one_ahead
 from cytosae_toolkit.progress import SILENT, Progress, Stopped, Task
 from cytosae_toolkit.training.image_fit import ImageFit, TokenSpread
 
@@ -153,9 +153,9 @@ class Stream:
         done = sum(len(rows) for number, rows in blocks if number < first)
         todo = [(number, rows) for number, rows in blocks if number >= first]
         with progress.task("Building the atlas", len(self.positions), "images", done=done) as task:
-            seen = self._look(todo)
+            seen, encoded = self._look(todo), one_ahead(self._encode(todo))
             for count, (number, rows) in enumerate(todo, start=1):
-                self._write(number, rows, seen, task)
+                self._write(number, len(rows), encoded, seen, task)
                 if count % SAVE_EVERY == 0 or count == len(todo):
                     self.part.save_sums(self.sums, number + 1)
                 if stop() and count < len(todo):
@@ -192,20 +192,24 @@ class Stream:
         rows = (int(self.view.table_rows[row]) for _, places in todo for row in places)
         return map_threads(lambda row: look(self.images, row, self.backbone), rows, workers=self.workers)
 
-    def _write(self, number: int, rows: NDArray[np.int64], seen: Iterator[Seen], task: Task) -> None:
-        gatherer = BlockGatherer(self.encoder, self.trackers, self.sums, self.codes)
-        if len(rows):
-            self._gather(rows, gatherer, seen, task)
-        write_block(self.part.block_path(number), *gatherer.finish(self.d_sae, self.d_model))
+    def _encode(self, todo: list[tuple[int, NDArray[np.int64]]]) -> Iterator[Batch]:
+        """Read and encode all images, a few at a time and never those of two blocks."""
+        for _, rows in todo:
+            tokens, begin = self.view.read(rows), 0
+            while begin < len(rows):
+                own = rows[begin : begin + self.encoder.at_once]
+                x = tokens[begin : begin + len(own)].astype(np.float32)
+                positions = self.positions[own].tolist()
+                yield Batch(own.tolist(), positions, x, self.encoder.encode(x, positions))
+                begin += len(own)
 
-    def _gather(self, rows: NDArray[np.int64], gatherer: BlockGatherer, seen: Iterator[Seen], task: Task) -> None:
-        tokens, at_once = self.view.read(rows), self.encoder.at_once
-        for begin in range(0, len(rows), at_once):
-            own = rows[begin : begin + at_once]
-            x = tokens[begin : begin + at_once].astype(np.float32)
-            pictures = list(islice(seen, len(own)))
-            gatherer.add(own.tolist(), self.positions[own].tolist(), x, pictures)
-            task.advance(len(own))
+    def _write(self, number: int, n: int, encoded: Iterator[Batch], seen: Iterator[Seen], task: Task) -> None:
+        gatherer = BlockGatherer(self.backbone.prefix_tokens, self.trackers, self.sums, self.codes)
+        while gatherer.n_images < n:
+            batch = next(encoded)
+            gatherer.add(batch, list(islice(seen, len(batch.rows))))
+            task.advance(len(batch.rows))
+        write_block(self.part.block_path(number), *gatherer.finish(self.d_sae, self.d_model))
 
 
 def token_spread(run: Run) -> TokenSpread:

@@ -14,6 +14,7 @@ def check(
     strict: bool = False,
     workers: int | None = None,
     n_total: int | None = None,
+    may_be_empty: bool = False,
     progress: Progress | None = None,
 ) -> tuple[ImageTable, list[Skipped]]:
     """Decode every image once, in threads, and leave the unreadable ones out.
@@ -28,6 +29,8 @@ def check(
         Number of threads.
     n_total : int, optional
         Images that the message counts, where `table` is only the part that needs checking.
+    may_be_empty : bool
+        Accept that no image is readable.
     progress : callable, optional
         Called with (images done, images in total).
 
@@ -41,7 +44,7 @@ def check(
     Raises
     ------
     CytosaeError
-        Some image is unreadable and `strict` is set, or none is readable.
+        Some image is unreadable and `strict` is set, or none is readable (unless `may_be_empty`).
     """
     skipped: list[Skipped] = []
     good: list[int] = []
@@ -53,7 +56,7 @@ def check(
             skipped.append(Skipped(str(table.frame["path"].iat[i]), reason))
         if progress is not None:
             progress(i + 1, len(table))
-    if skipped and (strict or not good):
+    if skipped and (strict or not (good or may_be_empty)):
         raise _refusal(table, skipped, n_total or len(table), strict=strict)
     kept = table.subset(good)
     kept.skipped = (*kept.skipped, *skipped)

@@ -58,3 +58,23 @@ def map_threads(
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def one_ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield what an iterable yields; the next item is made in a thread while this one is worked on.
+
+    An exception of the iterable is raised where its item would have come.
+    """
+    source = iter(items)
+    with ThreadPoolExecutor(1, thread_name_prefix="cytosae-ahead") as pool:
+        coming = pool.submit(_next_of, source)
+        while found := coming.result():
+            coming = pool.submit(_next_of, source)
+            yield found[0]
+            del found  # or it lives beside the one after the next
+
+
+def _next_of(source: Iterator[Item]) -> tuple[Item] | None:
+    for item in source:
+        return (item,)
+    return None

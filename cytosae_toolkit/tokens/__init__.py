@@ -18,7 +18,7 @@ from cytosae_toolkit.tokens.extraction import Extraction, extract, extract_toget
 from cytosae_toolkit.tokens.folder import is_token_store, refuse_foreign
 from cytosae_toolkit.tokens.identity import TokenIdentity
 from cytosae_toolkit.tokens.live import LiveView
-from cytosae_toolkit.tokens.reader import TokenSet, TokenView, open_view, read_blocks
+from cytosae_toolkit.tokens.reader import TokenSet, TokenView, open_view
 from cytosae_toolkit.tokens.source import (
     default_store,
     estimate_bytes,
@@ -49,7 +49,6 @@ __all__ = [
     "is_token_store",
     "missing_images",
     "open_view",
-    "read_blocks",
     "refuse_foreign",
     "sample_tokens",
     "token_source",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -218,24 +217,3 @@ def _damaged(store: TokenStore, block: int) -> CytosaeError:
         f"The token store {store.path} is damaged: {store.shard_path(block).name} is missing or cut off.",
         f"Delete {store.path / 'index' / f'block-{block:08d}.json'} and run `cytosae-toolkit tokens` again.",
     )
-
-
-def read_blocks(tokens: TokenSet, size: int = BLOCK) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Yield ``(first position, tokens)`` of consecutive images, reading the next ones in the meantime.
-
-    Parameters
-    ----------
-    tokens : TokenSet
-        The images.
-    size : int
-        Images at a time.
-    """
-    starts = range(0, len(tokens), size)
-    with ThreadPoolExecutor(1, thread_name_prefix="cytosae-read") as pool:
-        ahead = None
-        for start in starts:
-            now = ahead or pool.submit(tokens.read, np.arange(start, min(start + size, len(tokens))))
-            following = start + size
-            if following < len(tokens):
-                ahead = pool.submit(tokens.read, np.arange(following, min(following + size, len(tokens))))
-            yield start, now.result()

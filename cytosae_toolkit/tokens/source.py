@@ -39,6 +39,7 @@ def token_source(
     demonstration: bool | None = None,
     workers: int | None = None,
     strict: bool = False,
+    may_be_empty: bool = False,
     progress: Progress = SILENT,
     stop: Callable[[], bool] = lambda: False,
     ranks: Ranks = ALONE,
@@ -69,6 +70,8 @@ def token_source(
         Decoding threads.
     strict : bool
         Refuse unreadable images instead of leaving them out.
+    may_be_empty : bool
+        Accept that no image is readable: where these are a part of a larger set.
     progress : Progress
         Whom to tell.
     stop : callable
@@ -84,8 +87,8 @@ def token_source(
     Raises
     ------
     CytosaeError
-        If the store belongs to other tokens, the disk is too small, no image is readable, or tokens are not
-        finite.
+        If the store belongs to other tokens, the disk is too small, no image is readable (unless `may_be_empty`), or
+        tokens are not finite.
     """
     from cytosae_toolkit.images import check
 
@@ -98,10 +101,12 @@ def token_source(
     )
     computer = TokenComputer(backbone, identity, workers=workers)
     if store is None:
-        readable, skipped = check(images, strict=strict, workers=workers)
+        readable, skipped = check(images, strict=strict, workers=workers, may_be_empty=may_be_empty)
         rows = np.flatnonzero(np.isin(images.ids, readable.ids))
         return LiveView(images, computer, rows, skipped)
-    return fill(images, computer, store, strict=strict, progress=progress, stop=stop, ranks=ranks)
+    return fill(
+        images, computer, store, strict=strict, may_be_empty=may_be_empty, progress=progress, stop=stop, ranks=ranks
+    )
 
 
 def fill(
@@ -110,6 +115,7 @@ def fill(
     path: Path,
     *,
     strict: bool = False,
+    may_be_empty: bool = False,
     progress: Progress = SILENT,
     stop: Callable[[], bool] = lambda: False,
     ranks: Ranks = ALONE,
@@ -119,7 +125,7 @@ def fill(
     store = TokenStore.open_or_create(path, computer.identity)
     extract_together(images, computer, store, ranks, strict=strict, progress=progress, stop=stop)
     view = open_view(store, images)
-    if len(images) and not len(view):
+    if len(images) and not len(view) and not may_be_empty:
         first = view.skipped[0] if view.skipped else None
         detail = f" The first: {first.path}: {first.reason}." if first else ""
         raise CytosaeError(f"None of the {len(images)} images can be read.{detail}", "Check the files.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from itertools import count
 
 import anndata
@@ -12,20 +11,19 @@ import pytest
 from filelock import FileLock
 
 from cytosae_toolkit.atlas import streaming
+from cytosae_toolkit.atlas.build_folder import building_folder
 from cytosae_toolkit.atlas.building import (
     Work,
     add_images,
     build_atlas,
     build_shard,
-    building_folder,
-    check_belongs,
     merge_parts,
 )
 from cytosae_toolkit.atlas.facts import image_facts
 from cytosae_toolkit.atlas.plan import RESERVOIR
 from cytosae_toolkit.atlas.reading import open_atlas
 from cytosae_toolkit.errors import CytosaeError
-from cytosae_toolkit.images import ImageTable, read_images
+from cytosae_toolkit.images import ImageTable, Skipped, read_images
 from cytosae_toolkit.progress import Stopped
 
 from .conftest import GRID, PREFIX, WholeTokens
@@ -295,16 +293,6 @@ def test_names_survive_rebuilding_with_the_same_sae_only(atlas, whole_run, cells
     assert again.latents.loc[5, "name"] == "Auer rod"
 
 
-def test_atlas_and_run_of_different_saes_are_told_by_fingerprint(atlas, whole_run, tmp_path):
-    check_belongs(atlas, whole_run)
-    other = tmp_path / "other"
-    shutil.copytree(whole_run.path, other)
-    run = type(whole_run)(other)
-    run.sae.b_enc.data += 1
-    with pytest.raises(CytosaeError, match=atlas.record["sae_fingerprint"][:12]):
-        check_belongs(atlas, run)
-
-
 def test_unreadable_images_leave_no_gap(whole_run, cells, tmp_path, monkeypatch):
     class Gap(WholeTokens):
         def __post_init__(self):
@@ -324,6 +312,31 @@ def test_unreadable_images_leave_no_gap(whole_run, cells, tmp_path, monkeypatch)
     assert (whole.to_anndata().X != gap.to_anndata().X).nnz == 0
     assert whole.images["id"].tolist() == gap.images["id"].tolist()
     assert open_atlas(gap.path).n_images == 148
+
+
+@pytest.mark.parametrize("unreadable", [range(64, 128), range(128, 150)])
+def test_a_shard_without_a_readable_image_merges(whole_run, cells, tmp_path, monkeypatch, unreadable):
+    class Gap(WholeTokens):
+        def __post_init__(self):
+            super().__post_init__()
+            lost = {cells.content_keys()[row] for row in unreadable}
+            self.skipped = tuple(Skipped(key, "it is empty") for key in self.keys if key in lost)
+            self.table_rows = np.array([i for i in self.table_rows if self.keys[i] not in lost], int)
+            self.keys = [self.keys[row] for row in self.table_rows]
+
+        def read(self, indices):
+            return np.stack([self._tokens(int(i)) for i in np.asarray(indices)])
+
+    whole = build_atlas(whole_run, cells.subset(np.delete(np.arange(150), unreadable)), tmp_path / "w.atlas.zarr")
+    asked = []
+    monkeypatch.setattr(
+        "cytosae_toolkit.tokens.token_source", lambda images, *_, **options: asked.append(options) or Gap(images)
+    )
+    parts = [build_shard(whole_run, cells, tmp_path / f"part{i}", (i, 3)).path for i in range(3)]
+    merged = merge_parts(parts, tmp_path / "m.atlas.zarr")
+    assert all(options["may_be_empty"] for options in asked)
+    assert (whole.to_anndata().X != merged.to_anndata().X).nnz == 0
+    assert len(merged.record["skipped"]) == len(unreadable)
 
 
 def test_the_patient_of_an_unreadable_image_is_recorded(whole_run_folder, cells, tmp_path):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Iterator
+from threading import Event
 
 import pytest
 
 from cytosae_toolkit.images import map_threads
+from cytosae_toolkit.images.parallel import one_ahead
 
 
 def test_results_come_in_order() -> None:
@@ -28,3 +31,30 @@ def test_errors_arrive_in_their_turn() -> None:
     assert next(results) == 1
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+def test_the_next_item_is_made_meanwhile_and_no_more() -> None:
+    made: list[int] = []
+    second = Event()
+
+    def items() -> Iterator[int]:
+        for i in range(5):
+            made.append(i)
+            if i == 1:
+                second.set()
+            yield i
+
+    coming = one_ahead(items())
+    assert next(coming) == 0
+    assert second.wait(5)
+    coming.close()
+    assert made == [0, 1]
+    assert list(one_ahead(iter(range(4)))) == [0, 1, 2, 3]
+    assert list(one_ahead([])) == []
+
+
+def test_an_error_comes_after_the_items_before_it() -> None:
+    coming = one_ahead(1 // i for i in (1, 0))
+    assert next(coming) == 1
+    with pytest.raises(ZeroDivisionError):
+        next(coming)

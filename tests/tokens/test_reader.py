@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from token_parts import Images, computer, filled
 
 from cytosae_toolkit.errors import CytosaeError
-from cytosae_toolkit.tokens import TokenView, extract, open_view, read_blocks
+from cytosae_toolkit.tokens import TokenView, extract, open_view
 from cytosae_toolkit.tokens.reader import read_rows
 
 
@@ -75,13 +75,6 @@ def test_damaged_shard_is_named(tmp_path, damage):
         shard.write_bytes(shard.read_bytes()[:500])
     with pytest.raises(CytosaeError, match=r"c\.0\.0\.0 is missing or cut off.*block-00000000\.json"):
         open_view(store, Images(range(10))).read([9])
-
-
-def test_blocks_cover_the_view_in_order(store):
-    view = open_view(store, Images(range(150)))
-    found = list(read_blocks(view, 64))
-    assert [(start, len(tokens)) for start, tokens in found] == [(0, 64), (64, 64), (128, 22)]
-    np.testing.assert_array_equal(np.concatenate([tokens for _, tokens in found]), view.read(range(150)))
 
 
 def test_a_view_outlives_growth_of_its_store(tmp_path):
