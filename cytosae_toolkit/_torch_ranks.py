@@ -55,10 +55,6 @@ class TorchRanks(Ranks):
         """Replace a tensor by its element-wise minimum over all processes."""
         return self._reduce(tensor, "MIN")
 
-    def max_(self, tensor: Tensor) -> Tensor:
-        """Replace a tensor by its element-wise maximum over all processes."""
-        return self._reduce(tensor, "MAX")
-
     def broadcast_(self, tensor: Tensor) -> Tensor:
         """Replace a tensor by that of the first process."""
         with _meeting(), _dense(tensor) as dense:

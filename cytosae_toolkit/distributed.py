@@ -116,10 +116,6 @@ class Ranks:
         """Whether this is the process that writes and reports."""
         return self.place.rank == 0
 
-    def part_of(self, n: int) -> tuple[int, int]:
-        """Return the bounds of this process's part of ``range(n)``."""
-        return n * self.rank // self.size, n * (self.rank + 1) // self.size
-
     def own_part(self, progress: Progress) -> Progress:
         """Return progress that says whose part of the work it is."""
         return progress if self.size == 1 else Suffixed(progress, f" (process {self.rank + 1} of {self.size})")
@@ -134,10 +130,6 @@ class Ranks:
 
     def min_(self, tensor: Tensor) -> Tensor:
         """Replace a tensor by its element-wise minimum over all processes."""
-        return tensor
-
-    def max_(self, tensor: Tensor) -> Tensor:
-        """Replace a tensor by its element-wise maximum over all processes."""
         return tensor
 
     def broadcast_(self, tensor: Tensor) -> Tensor:

@@ -23,13 +23,11 @@ def meet(ranks: Ranks) -> dict[str, Any]:
     strided = torch.cat([mine, mine], dim=1)[:, ::2]
     return {
         "rank": ranks.rank,
-        "part": ranks.part_of(7),
         "sum": ranks.sum_(mine.clone()).tolist(),
         "sum of transposed": ranks.sum_(transposed).T.tolist(),
         "sum of strided": ranks.sum_(strided).tolist(),
         "mean": ranks.mean_(mine.clone(), [0.25, 0.75][ranks.rank]).tolist(),
         "min": ranks.min_(mine.clone()).tolist(),
-        "max": ranks.max_(mine.clone()).tolist(),
         "first": ranks.broadcast_(mine.clone()).tolist(),
         "object": ranks.broadcast_object({"name": "Zelle é", "rank": ranks.rank}),
         "total": ranks.total(ranks.rank + 5),

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-import unicodedata
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cytosae_toolkit.atlas.names_file import VERDICTS, Annotation, Line, append_lines, locked, parse_lines
-from cytosae_toolkit.errors import CytosaeError, nearest
+from cytosae_toolkit.atlas.names_file import (
+    VERDICTS,
+    Annotation,
+    Line,
+    append_lines,
+    latest,
+    locked,
+    parse_lines,
+    stamp,
+    standing,
+)
+from cytosae_toolkit.atlas.names_text import check_verdict, clean, default_author, one_line
+from cytosae_toolkit.errors import CytosaeError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +95,7 @@ class Annotations:
     def current(self) -> dict[int, Annotation]:
         """Return the latest annotation of each latent that has one, in the order of latents."""
         if self._current is None:
-            self._current = _latest(self._load())
+            self._current = latest(self._load())
         return dict(self._current)
 
     def history(self, latent: int) -> list[Annotation]:
@@ -178,7 +186,7 @@ class Annotations:
 
     def last_change(self) -> list[Annotation]:
         """Return what the last change said that is not taken back yet, one entry for each of its latents."""
-        lines = _standing(self._load())
+        lines = standing(self._load())
         return [line.annotation for line in lines if line.change == lines[-1].change]
 
     def undo(self) -> list[Annotation]:
@@ -197,11 +205,11 @@ class Annotations:
         self._check_writable()
         with nullcontext() if self.path is None else locked(self.path):
             self.reload_if_changed()
-            lines = _standing(self._load())
+            lines = standing(self._load())
             if not lines:
                 raise CytosaeError("There is no change to take back.")
             change = lines[-1].change
-            before = _latest([line for line in lines if line.change != change])
+            before = latest([line for line in lines if line.change != change])
             now, author, own = _now(), default_author(), uuid.uuid4().hex[:16]
             restored = [
                 replace(before.get(latent) or Annotation(latent, "", "", "", author, now, self.fingerprint), time=now)
@@ -212,7 +220,7 @@ class Annotations:
 
     def reload_if_changed(self) -> bool:
         """Read the file again if another process wrote to it; return whether it did."""
-        if self._lines is not None and _stamp(self.path) == self._stamp:
+        if self._lines is not None and stamp(self.path) == self._stamp:
             return False
         self._lines = None
         self._load()
@@ -233,7 +241,7 @@ class Annotations:
     def _load(self) -> list[Line]:
         if self._lines is not None:
             return self._lines
-        self._stamp = _stamp(self.path)
+        self._stamp = stamp(self.path)
         content = self.path.read_bytes() if self.path is not None and self._stamp is not None else b""
         lines, self._problems = parse_lines(content, str(self.path))
         own = [line for line in lines if line.annotation.sae == self.fingerprint]
@@ -248,7 +256,7 @@ class Annotations:
     def _append(self, lines: list[Line]) -> None:
         if self.path is not None:
             append_lines(self.path, lines)
-            self._stamp = _stamp(self.path)
+            self._stamp = stamp(self.path)
         self._lines, self._current = [*self._load(), *lines], None
 
     def _annotation(self, latent: int, entry: Entry, before: Annotation | None) -> Annotation:
@@ -291,66 +299,8 @@ def names_path(atlas_path: Path) -> Path:
     return Path(atlas_path).with_name(f"{name}.names.jsonl")
 
 
-def default_author() -> str:
-    """Return who is at work: the environment variable ``CYTOSAE_AUTHOR``, else the user's login."""
-    named = one_line(os.environ.get("CYTOSAE_AUTHOR", ""))
-    if named:
-        return named
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a container without an entry for its user
-        return "unknown"
-
-
-def check_verdict(text: str) -> str:
-    """Return a verdict in lower case.
-
-    Raises
-    ------
-    CytosaeError
-        If it is neither one of `VERDICTS` nor "".
-    """
-    verdict = text.strip().lower()
-    if verdict not in ("", *VERDICTS):
-        raise CytosaeError(f"{text!r} is no verdict.", nearest(verdict, VERDICTS))
-    return verdict
-
-
-def clean(text: str) -> str:
-    """Return text without control characters, invalid characters and white space around it; newlines stay."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode("utf-8")
-    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) != "Cc").strip()
-
-
-def one_line(text: str) -> str:
-    """Return `clean` text with each run of white space as one space."""
-    return " ".join(clean(text).split())
-
-
 def _kept(new: str | None, before: str) -> str:
     return before if new is None else new
-
-
-def _latest(lines: Sequence[Line]) -> dict[int, Annotation]:
-    latest = {line.annotation.latent: line.annotation for line in lines}
-    return {latent: latest[latent] for latent in sorted(latest) if not latest[latent].empty}
-
-
-def _standing(lines: Sequence[Line]) -> list[Line]:
-    """Return the lines of changes that were not taken back."""
-    undone = {line.undoes for line in lines if line.undoes}
-    return [line for line in lines if not line.undoes and line.change not in undone]
-
-
-def _stamp(path: Path | None) -> tuple[int, int, int] | None:
-    """Return what changes whenever a file does; None where there is no file."""
-    if path is None:
-        return None
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_size, found.st_mtime_ns, found.st_ino
 
 
 def _now() -> str:

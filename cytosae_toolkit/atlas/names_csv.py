@@ -216,7 +216,8 @@ def _check_columns(path: Path, names: Sequence[str], columns: Sequence[str], req
 def _entries(
     rows: Sequence[tuple[int, dict[str, str]]], d_sae: int, author: str | None
 ) -> tuple[dict[int, Entry], list[str]]:
-    from cytosae_toolkit.atlas.names import Entry, clean, one_line
+    from cytosae_toolkit.atlas.names import Entry
+    from cytosae_toolkit.atlas.names_text import clean, one_line
 
     entries: dict[int, Entry] = {}
     lines: dict[int, int] = {}

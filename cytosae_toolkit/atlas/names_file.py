@@ -185,3 +185,26 @@ def _append(path: Path, content: bytes) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def latest(lines: Sequence[Line]) -> dict[int, Annotation]:
+    """Return the last annotation of each latent that has one, in the order of latents."""
+    last = {line.annotation.latent: line.annotation for line in lines}
+    return {latent: last[latent] for latent in sorted(last) if not last[latent].empty}
+
+
+def standing(lines: Sequence[Line]) -> list[Line]:
+    """Return the lines of changes that were not taken back."""
+    undone = {line.undoes for line in lines if line.undoes}
+    return [line for line in lines if not line.undoes and line.change not in undone]
+
+
+def stamp(path: Path | None) -> tuple[int, int, int] | None:
+    """Return what changes whenever a file does; None where there is no file."""
+    if path is None:
+        return None
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ino

@@ -134,12 +134,14 @@ def _write_table(images: ImageTable, path: Path) -> None:
     from pyarrow.parquet import ParquetWriter
 
     images.content_keys()  # computed and remembered for the whole table
-    schema = pyarrow.Schema.from_pandas(images.frame.assign(key=""), preserve_index=False)
+    pieces = [range(first, min(first + ROWS, len(images))) for first in range(0, max(1, len(images)), ROWS)]
+    frames = (images.frame.iloc[rows.start : rows.stop].assign(key="") for rows in pieces)
+    schema = pyarrow.unify_schemas([pyarrow.Schema.from_pandas(frame, preserve_index=False) for frame in frames])
     with ParquetWriter(path, schema) as writer:
-        for first in range(0, len(images), ROWS):
-            rows = images.subset(range(first, min(first + ROWS, len(images))))
-            paths = [str(rows.path(i)) for i in range(len(rows))]
-            frame = rows.frame.assign(key=rows.content_keys(), path=paths)
+        for rows in pieces:
+            part = images.subset(rows)
+            texts = {"key": part.content_keys(), "path": [str(part.path(i)) for i in range(len(part))]}
+            frame = part.frame.assign(**{name: pd.Series(text, dtype=object) for name, text in texts.items()})
             writer.write_table(pyarrow.Table.from_pandas(frame, schema, preserve_index=False))
     pyarrow.default_memory_pool().release_unused()
 

@@ -140,7 +140,8 @@ def off_centre(columns: Columns, facts: ImageFacts, grid: tuple[int, ...]) -> ND
 def border_share(totals: PatchTotals) -> NDArray[np.float64]:
     """Return the share of a latent's activation that lies in the outermost ring of positions.
 
-    To be held against `ring_area`, which a latent without any preference would reach (0.234 of a 16 x 16 grid).
+    To be held against the share of patches in the ring, which a latent without any preference would reach (0.234 of a
+    16 x 16 grid).
 
     Returns
     -------
@@ -148,11 +149,6 @@ def border_share(totals: PatchTotals) -> NDArray[np.float64]:
         0 to 1; NaN where a latent never fires on a patch.
     """
     return divide(totals.position_sum[ring(totals.shape)].sum(axis=0), totals.position_sum.sum(axis=0))
-
-
-def ring_area(totals: PatchTotals) -> float:
-    """Return the share of the image's patches that the ring holds."""
-    return float(totals.patches[ring(totals.shape)].sum() / totals.n_patches)
 
 
 def ring(shape: tuple[int, ...]) -> NDArray[np.bool_]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cytosae_toolkit.atlas.image_texts import ImageTexts
+from cytosae_toolkit.atlas.matrix_reading import MatrixReader
 from cytosae_toolkit.atlas.media import Media
 from cytosae_toolkit.atlas.names import Annotations, names_path
 from cytosae_toolkit.atlas.pictures import decode_picture, picture_boxes
-from cytosae_toolkit.atlas.sampling import evenly
+from cytosae_toolkit.atlas.reference_reading import KINDS, Reference, ReferenceReader
 from cytosae_toolkit.atlas.statistics import SET_STATISTICS
 from cytosae_toolkit.atlas.storage import (
     CheckedArray,
-    damaged,
     open_group,
     open_store,
     read_element,
@@ -35,41 +35,8 @@ if TYPE_CHECKING:
 
     from cytosae_toolkit.training.run import Run
 
-KINDS = ("top", "typical", "miss")
 
-
-@dataclass(frozen=True)
-class Reference:
-    """An image that shows a latent, or by its absence what it is not.
-
-    Parameters
-    ----------
-    latent, row : int
-        Latent; row of `Atlas.images`.
-    value : float
-        m_i, the mean of the activation over all tokens of the image; 0 for a near miss.
-    peak : int
-        Patch of the largest activation, row-major; -1 if only a prefix token fires.
-    id : str
-        Image id.
-    label, patient : str or None
-        Where known.
-    group, set : str
-        Images of one cell share a group; image set.
-    quartile : int or None
-        Of activation, 0 (weakest) to 3, for typical images.
-    """
-
-    latent: int
-    row: int
-    value: float
-    peak: int
-    id: str
-    label: str | None
-    patient: str | None
-    group: str
-    set: str
-    quartile: int | None = None
+__all__ = ["Atlas", "Reference", "open_atlas"]
 
 
 class Atlas:
@@ -244,19 +211,15 @@ class Atlas:
             raise CytosaeError("Typical images and near misses are kept over all sets only.", "Leave the set out.")
         if not self.has_images:
             return []
-        rows, peaks = self._chosen(latent, kind, set)
-        slots = np.flatnonzero(rows >= 0)
-        if kind == "typical" and limit is not None:
-            slots = slots[evenly(slots * 4 // len(rows), limit)]
-        slots = slots[:limit]
-        values = self._values(latent, rows[slots])
-        quartiles = [slot * 4 // len(rows) if kind == "typical" else None for slot in slots.tolist()]
-        return [
-            self._reference(latent, row, value, peak, quartile)
-            for row, value, peak, quartile in zip(
-                rows[slots].tolist(), values, peaks[slots].tolist(), quartiles, strict=True
-            )
-        ]
+        return self._references.read(latent, kind, None if set is None else self.check_set(set), limit)
+
+    @cached_property
+    def _references(self) -> ReferenceReader:
+        return ReferenceReader(self._group, self.path, self.media, self._texts)
+
+    @cached_property
+    def _texts(self) -> ImageTexts:
+        return ImageTexts(self._group, self.path, self.n_images)
 
     def statistics_in_set(self, latent: int, set: str) -> dict[str, Any]:
         """Return what is known of a latent on the images of one set alone, by name.
@@ -274,58 +237,6 @@ class Atlas:
         label, n_of_label = Counter(labels).most_common(1)[0] if labels else ("", 0)
         found = dict(zip(SET_STATISTICS, np.asarray(values).tolist(), strict=True))
         return found | {"n_labelled": len(labels), "label": label, "n_of_label": n_of_label}
-
-    def _chosen(self, latent: int, kind: str, set: str | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        suffix = "" if set is None else f":{self.check_set(set)}"
-        if kind == "miss":
-            rows = self._varm_row("miss_rows", latent)
-            return rows, np.full(len(rows), -1)
-        prefix = "ref" if kind == "top" else "typical"
-        return self._varm_row(f"{prefix}_rows{suffix}", latent), self._varm_row(f"{prefix}_peaks{suffix}", latent)
-
-    def _varm_row(self, name: str, latent: int) -> NDArray[np.int64]:
-        if name not in self._varm:
-            try:
-                self._varm[name] = CheckedArray(self._group[f"varm/{name}"], self.path)
-            except KeyError as error:
-                raise damaged(self.path, error) from error
-        return np.asarray(self._varm[name][latent], dtype=np.int64)
-
-    @cached_property
-    def _varm(self) -> dict[str, Any]:
-        return {}
-
-    def _values(self, latent: int, rows: NDArray[np.int64]) -> list[float]:
-        active, means = self.column(latent)
-        at = np.minimum(np.searchsorted(active, rows), max(len(active) - 1, 0))
-        if not len(active):
-            return [0.0] * len(rows)
-        return [float(means[i]) if active[i] == row else 0.0 for i, row in zip(at, rows, strict=True)]
-
-    def _reference(self, latent: int, row: int, value: float, peak: int, quartile: int | None) -> Reference:
-        known = self._facts
-        return Reference(
-            latent, row, value, peak, str(known["id"][row]), known["label"][row] or None,
-            known["patient"][row] or None, str(known["group"][row]), str(known["set"][row]), quartile,
-        )  # fmt: skip
-
-    @cached_property
-    def _facts(self) -> dict[str, NDArray[np.object_]]:
-        """Text columns of the images as plain arrays, ``""`` where unknown; nothing else of their table is read."""
-        return {name: self._text_column(name) for name in ("id", "label", "patient", "group", "set")}
-
-    def _text_column(self, name: str) -> NDArray[np.object_]:
-        import pandas as pd
-
-        table = self._group["obs"]
-        stored = table.attrs["_index"] if name == "id" else name
-        if stored not in table:
-            return np.full(self.n_images, "", dtype=object)
-        values = read_element(self._group, f"obs/{stored}", self.path)
-        if isinstance(values, np.ndarray):
-            return values.astype(object)
-        column = pd.Series(values).astype(object)
-        return column.where(column.notna(), "").to_numpy(dtype=object)
 
     def heatmap(self, latent: int, row: int) -> NDArray[np.float32] | None:
         """Return the activation of each patch of an image, float32 [rows, columns].
@@ -380,26 +291,11 @@ class Atlas:
 
         Neighbouring rows are read at once; nothing else is read.
         """
-        from scipy import sparse
-
-        matrix, indptr = {part: self.lazy(f"{name}/{part}") for part in ("data", "indices")}, self._indptr(name)
-        chosen = np.asarray(rows, dtype=np.int64)
-        runs = np.split(chosen, np.flatnonzero(np.diff(chosen) != 1) + 1) if len(chosen) else []
-        spans = [(int(indptr[run[0]]), int(indptr[run[-1] + 1])) for run in runs]
-        data = [np.asarray(matrix["data"][a:b]) for a, b in spans]
-        indices = [np.asarray(matrix["indices"][a:b]) for a, b in spans]
-        lengths = indptr[chosen + 1] - indptr[chosen]
-        joined = (np.concatenate([*data, np.zeros(0, np.float32)]), np.concatenate([*indices, np.zeros(0, np.int32)]))
-        return sparse.csr_matrix((*joined, np.append(0, np.cumsum(lengths))), shape=(len(chosen), self.d_sae))
-
-    def _indptr(self, name: str) -> NDArray[np.int64]:
-        if name not in self._indptrs:
-            self._indptrs[name] = np.asarray(self.lazy(f"{name}/indptr")[:])
-        return self._indptrs[name]
+        return self._matrices.rows(name, rows)
 
     @cached_property
-    def _indptrs(self) -> dict[str, NDArray[np.int64]]:
-        return {}
+    def _matrices(self) -> MatrixReader:
+        return MatrixReader(self._group, self.path, self.d_sae)
 
     def lazy(self, name: str) -> Any:
         """Return a dense array of the AnnData as a Zarr array, such as ``obsm/cls``; nothing is read."""
@@ -421,12 +317,8 @@ class Atlas:
 
     def file_name(self, row: int) -> str:
         """Return the name of the file of an image without its folder, ``""`` where it is not known."""
-        path = str(self._paths[self.check_row(row)])
+        path = str(self._texts["path"][self.check_row(row)])
         return path.replace("\\", "/").rpartition("/")[2]
-
-    @cached_property
-    def _paths(self) -> NDArray[np.object_]:
-        return self._text_column("path")
 
     @cached_property
     def run(self) -> Run:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cytosae_toolkit.atlas.review import DecoyLatent, draw_weak
+from cytosae_toolkit.atlas.review_items import DecoyLatent, draw_weak
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.progress import SILENT, Progress
 

@@ -18,6 +18,8 @@ from cytosae_toolkit.atlas.segments import LAST, rank_within
 NEAR_MISSES = 3
 """How many near misses a latent gets."""
 QUARTILES = 4
+PER_QUARTILE = 3
+"""How many typical images a latent gets of each quartile."""
 
 
 def priority(latent: NDArray[Any] | int, key: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -77,7 +79,7 @@ def quartiles(columns: Columns) -> NDArray[np.int64]:
 
 
 def typical(
-    columns: Columns, facts: ImageFacts, candidates: NDArray[np.bool_], per_quartile: int = 3
+    columns: Columns, facts: ImageFacts, candidates: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Draw random images from each quartile of activation of each latent, at most one per group.
 
@@ -87,12 +89,10 @@ def typical(
         Values and images; quartiles are those of all entries.
     candidates : bool array [nnz]
         Entries that may be drawn, themselves a random choice (`smallest_priorities`).
-    per_quartile : int
-        How many from each.
 
     Returns
     -------
-    rows, peaks : int32 array [n_latents, 4 · per_quartile]
+    rows, peaks : int32 array [n_latents, 12]
         Weakest quartile first, within it in the order drawn; -1 for an empty place.
     """
     entries = np.flatnonzero(candidates)
@@ -102,10 +102,10 @@ def typical(
     cell = columns.latent[entries] * QUARTILES + quartiles(columns)[entries]
     order = np.argsort(cell, kind="stable")
     place = rank_within(cell[order])
-    order, place = order[place < per_quartile], place[place < per_quartile]
-    found = np.full((2, columns.n_latents * QUARTILES, per_quartile), -1, dtype=np.int32)
+    order, place = order[place < PER_QUARTILE], place[place < PER_QUARTILE]
+    found = np.full((2, columns.n_latents * QUARTILES, PER_QUARTILE), -1, dtype=np.int32)
     found[:, cell[order], place] = columns.rows[entries[order]], columns.peak[entries[order]]
-    drawn = found.reshape(2, columns.n_latents, QUARTILES * per_quartile)
+    drawn = found.reshape(2, columns.n_latents, QUARTILES * PER_QUARTILE)
     return drawn[0], drawn[1]
 
 

@@ -36,33 +36,6 @@ class ImageMeans(Protocol):
         """Return m_i of some images, CSR float32 [n, d_sae]."""
 
 
-def similar_by_direction(
-    directions: NDArray[np.float32], latent: int, n: int = 10, live: NDArray[np.bool_] | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Find the latents whose decoder direction is most like that of one.
-
-    Parameters
-    ----------
-    directions : float32 array [d_sae, d_model]
-        Decoder directions (``W_dec``), of any length.
-    latent : int
-        The one.
-    n : int
-        How many at most.
-    live : bool array [d_sae], optional
-        Which latents to look at; by default all.
-
-    Returns
-    -------
-    latents : int64 array [≤ n]
-        Most alike first, without the latent itself; the lower index first among equals.
-    cosines : float64 array [≤ n]
-        -1 to 1.
-    """
-    cosines = direction_cosines(directions, latent)
-    return _best(cosines, latent, n, np.ones(len(directions), dtype=bool) if live is None else live)
-
-
 def direction_cosines(directions: NDArray[np.float32], latent: int) -> NDArray[np.float64]:
     """Return the cosine of every decoder direction with one, float64 [d_sae]; NaN for directions of length 0."""
     one = directions[latent].astype(np.float64)
@@ -73,22 +46,6 @@ def direction_cosines(directions: NDArray[np.float32], latent: int) -> NDArray[n
             lengths = np.sqrt(np.einsum("sd,sd->s", block, block)) * np.sqrt(one @ one)
             cosines[start : start + len(block)] = block @ one / lengths
     return cosines
-
-
-def similar_by_coactivation(
-    atlas: ImageMeans, latent: int, n: int = 10, *, progress: Progress = SILENT
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Find the latents that are active on the same images as one; see `coactivation_cosines`.
-
-    Returns
-    -------
-    latents : int64 array [≤ n]
-        Most alike first, without the latent itself and those that share no image with it.
-    cosines : float64 array [≤ n]
-        0 to 1.
-    """
-    cosines = coactivation_cosines(atlas, latent, progress=progress)
-    return _best(cosines, latent, n, cosines > 0)
 
 
 def coactivation_cosines(atlas: ImageMeans, latent: int, *, progress: Progress = SILENT) -> NDArray[np.float64]:
@@ -161,9 +118,7 @@ def similar(atlas: Atlas, latent: int, n: int = 10, *, progress: Progress = SILE
     nothing = np.full(atlas.d_sae, np.nan)
     by_direction = nothing if directions is None else direction_cosines(directions, latent)
     by_coactivation = coactivation_cosines(atlas, latent, progress=progress) if atlas.has_images else nothing
-    chosen = np.union1d(
-        _best(by_direction, latent, n, live)[0], _best(by_coactivation, latent, n, by_coactivation > 0)[0]
-    )
+    chosen = np.union1d(_best(by_direction, latent, n, live), _best(by_coactivation, latent, n, by_coactivation > 0))
     frame = pd.DataFrame(
         {
             "latent": chosen,
@@ -185,11 +140,9 @@ def _directions(atlas: Atlas) -> NDArray[np.float32] | None:
     return directions
 
 
-def _best(
-    cosines: NDArray[np.float64], latent: int, n: int, eligible: NDArray[Any]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _best(cosines: NDArray[np.float64], latent: int, n: int, eligible: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the latents most like one, most alike first, the lower number first among equals."""
     keep = eligible & ~np.isnan(cosines)
     keep[latent] = False
     candidates = np.flatnonzero(keep)
-    best = candidates[np.argsort(-cosines[candidates], kind="stable")[: max(n, 0)]]
-    return best, cosines[best]
+    return candidates[np.argsort(-cosines[candidates], kind="stable")[: max(n, 0)]]

@@ -61,7 +61,8 @@ def review(
     if key is not None or annotate or author is not None:
         raise CytosaeError("--key, --annotate and --author belong to --import.", "Leave them out.")
     from cytosae_toolkit.atlas.reading import open_atlas
-    from cytosae_toolkit.atlas.review import check_out, choose_latents, make_review
+    from cytosae_toolkit.atlas.review import check_out, make_review
+    from cytosae_toolkit.atlas.review_choice import choose_latents
     from cytosae_toolkit.atlas.review_decoys import untrained_decoys
     from cytosae_toolkit.cli.progress import progress_for
 

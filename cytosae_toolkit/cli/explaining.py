@@ -123,7 +123,7 @@ def explain_cell(explorer: Explorer, target: Target, request: Request) -> Shown:
 
 def _draw_overview(field: Field, found: Any, out: Path) -> None:
     from cytosae_toolkit.explore.fields import OVERVIEW
-    from cytosae_toolkit.images.cell_folder import draw_overview
+    from cytosae_toolkit.images.cell_overview import draw_overview
 
     draw_overview(field, found.cells, found.cut).save(out / OVERVIEW)
 

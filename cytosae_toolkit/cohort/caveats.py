@@ -16,6 +16,8 @@ from cytosae_toolkit.cohort.scores import Score
 
 FEW_PATIENTS = 20
 """Classes below are said to be small."""
+LEVEL = 0.05
+"""Of p, below which class and image set are said to go together."""
 _TELLING = 0.1
 _NEARLY_ALL = 0.8
 
@@ -74,9 +76,7 @@ def confounding(codes: NDArray[np.int64], sets: NDArray[np.object_], target: str
     )
 
 
-def association(
-    codes: NDArray[np.int64], classes: Sequence[str], sets: NDArray[np.object_], target: str, level: float = 0.05
-) -> str:
+def association(codes: NDArray[np.int64], classes: Sequence[str], sets: NDArray[np.object_], target: str) -> str:
     """Return a warning where class and image set go together, with the classes that come from one set only.
 
     Parameters
@@ -89,13 +89,11 @@ def association(
         Image sets of the patients.
     target : str
         What is predicted.
-    level : float
-        Of p, below which they are said to go together.
 
     Returns
     -------
     str
-        ``""`` where p is not below `level` and no class comes from one set that most others do not come from; where
+        ``""`` where p is not below 0.05 and no class comes from one set that most others do not come from; where
         there is one set; where each set holds one class, which `confounding` says.
     """
     names = sorted(set(sets.tolist()))
@@ -104,7 +102,7 @@ def association(
     counts = np.array([[np.count_nonzero(sets[codes == c] == name) for name in names] for c in np.unique(codes)])
     test, p = _independence(counts)
     single = _from_one_set(codes, classes, sets)
-    if p >= level and not single:
+    if p >= LEVEL and not single:
         return ""
     head = f"Test of association of {target} and set: {test} p = {p:.2g}"
     tail = f"; all patients of one class come from one set ({', '.join(single)})" if single else ""

@@ -134,12 +134,12 @@ def _marked(
     return found if region is None else found | {"region": np.asarray(region, dtype=np.float64)}
 
 
-def outline(axis: Axes, box: NDArray[np.float64], color: str = SKY, width: float = 1.8) -> None:
+def outline(axis: Axes, box: NDArray[np.float64], width: float = 1.8) -> None:
     """Draw the outline of a patch, `width` points wide, legible on dark and bright ground."""
     from matplotlib.patches import Rectangle
 
     x0, y0, x1, y1 = (float(value) for value in box)
-    for thickness, shade in ((width + 1.4, "black"), (width, color)):
+    for thickness, shade in ((width + 1.4, "black"), (width, SKY)):
         axis.add_patch(
             Rectangle(
                 (x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, edgecolor=shade, linewidth=thickness, zorder=5
@@ -152,7 +152,6 @@ def overlay(
     heatmap: NDArray[np.floating],
     boxes: NDArray[np.float64],
     vmax: float | None = None,
-    color: str = ORANGE,
     *,
     title: str = "",
     patch: int | None = None,
@@ -160,6 +159,8 @@ def overlay(
     largest: float | None = None,
 ) -> Figure:
     """Draw an image under the activation of one latent, with a colour bar in units of activation.
+
+    The opacity of the colour grows from 0 (silent) to 0.85, so that the cell stays visible.
 
     Parameters
     ----------
@@ -169,8 +170,6 @@ def overlay(
         As in `cytosae_toolkit.figures.heat.upsample`.
     vmax : float, optional
         Activation at full colour; default the largest of the heat map.
-    color : str
-        Of the activation; its opacity grows from 0 (silent) to 0.85, so that the cell stays visible.
     title : str
         Line above.
     patch : int, optional
@@ -183,7 +182,7 @@ def overlay(
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    ramp, scale = alpha_ramp(color), Normalize(0, vmax or float(np.max(heatmap)) or 1.0, clip=True)
+    ramp, scale = alpha_ramp(ORANGE), Normalize(0, vmax or float(np.max(heatmap)) or 1.0, clip=True)
     height, width = image.shape[:2]
     with figure_style():
         wide = min(max(width / height, 1.0), 2.0)

@@ -56,7 +56,7 @@ class Panel:
     entropy_name: str
 
 
-def latent_scatter(atlases: Sequence[tuple[str, pd.DataFrame]], *, thresholds: Sequence[float] = THRESHOLDS) -> Figure:
+def latent_scatter(atlases: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
     """Draw the latents of one or several atlases, with marginal histograms and counts over thresholds.
 
     Parameters
@@ -64,8 +64,6 @@ def latent_scatter(atlases: Sequence[tuple[str, pd.DataFrame]], *, thresholds: S
     atlases : sequence of (str, pandas.DataFrame)
         Title and latents of each; columns `mean_activation`, `frequency`, and where known `label_entropy` (else
         `published_entropy`) and `name`. The index is the latent.
-    thresholds : sequence of float
-        Of log10 mean activation.
 
     Returns
     -------
@@ -81,8 +79,8 @@ def latent_scatter(atlases: Sequence[tuple[str, pd.DataFrame]], *, thresholds: S
         figure = new_figure(1.0 + 4.0 * max(len(panels), 1.3), 4.7 + 0.2 * len(panels))
         parts: Any = figure.subfigures(2, 1, height_ratios=[4.3, 0.4 + 0.2 * len(panels)], hspace=0.02)
         above, below = parts
-        scatters = _draw_panels(above, panels, thresholds)
-        _draw_table(below.subplots(), panels, thresholds, figure.get_figwidth())
+        scatters = _draw_panels(above, panels, THRESHOLDS)
+        _draw_table(below.subplots(), panels, THRESHOLDS, figure.get_figwidth())
         for axis, panel in zip(scatters, panels, strict=True):
             _label_names(axis, panel)
     return figure

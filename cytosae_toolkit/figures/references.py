@@ -79,7 +79,7 @@ def reference_montage(rows: Sequence[LatentRow], *, title: str = "", footer: str
     return figure
 
 
-def stacked_montage(rows: Sequence[LatentRow], *, title: str = "", footer: str = "") -> Figure:
+def stacked_montage(rows: Sequence[LatentRow], *, footer: str = "") -> Figure:
     """Draw two lines per latent: its reference images, and below each in orange where the latent is active.
 
     Narrower than `reference_montage`: for ten and more images. Images on which a latent is silent have nothing below.
@@ -88,19 +88,17 @@ def stacked_montage(rows: Sequence[LatentRow], *, title: str = "", footer: str =
     ----------
     rows : sequence of LatentRow
         At least one.
-    title, footer : str
-        Lines above and below.
+    footer : str
+        Line below.
     """
     n = max(1, *(len(row.images) for row in rows))
     with figure_style():
-        figure = new_figure(2.2 + 0.92 * n, 2.12 * len(rows) + 0.35 * bool(title) + 0.25 * bool(footer))
+        figure = new_figure(2.2 + 0.92 * n, 2.12 * len(rows) + 0.25 * bool(footer))
         grid = figure.subplots(2 * len(rows), 1 + n, squeeze=False, width_ratios=[2.15, *[1.0] * n])
         for i, row in enumerate(rows):
             _draw_stacked(row, grid[2 * i : 2 * i + 2])
         engine: Any = figure.get_layout_engine()
         engine.set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
-        if title:
-            figure.suptitle(title, x=0.01, ha="left", fontsize=11)
         if footer:
             figure.supxlabel(footer, x=0.01, ha="left", fontsize=7.5, color="0.35")
     return figure

@@ -21,7 +21,6 @@ PANELS = {
     "stability_mean_max_cosine": "Stability:\nmean max cosine",
 }
 """Columns and titles; stability is of pairs of seeds and has no dots."""
-CAPTION = "blue: mean ± sd over seeds (stability: over pairs of seeds); orange: single seeds"
 _SHARES = ("dead_share_window", "stability_mean_max_cosine")
 _DECADES = 30.0
 """Ratio of largest to smallest value from which an axis is logarithmic."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.files import atomic_folder
+from cytosae_toolkit.images.cell_overview import draw_overview
 from cytosae_toolkit.images.cells import FoundCell
 from cytosae_toolkit.images.decode import Box, UnreadableImage
 from cytosae_toolkit.images.field_cells import (
@@ -26,11 +27,19 @@ from cytosae_toolkit.images.table import Skipped
 from cytosae_toolkit.images.windows import Field, open_field
 from cytosae_toolkit.progress import SILENT, Progress
 
+__all__ = [
+    "CONTENTS",
+    "CellFolder",
+    "CropOptions",
+    "FieldOfCells",
+    "check_out",
+    "draw_overview",
+    "list_fields",
+    "write_cells",
+]
+
 CONTENTS = ("cells.csv", "crops", "overviews")
 """What the folder holds."""
-
-_OVERVIEW = 2000  # pixels of the longer side
-_KEPT, _LEFT_OUT = (255, 176, 0), (160, 160, 160)  # orange on purple and pink is seen by all
 
 
 @dataclass(frozen=True)
@@ -297,32 +306,3 @@ def _write_field(folder: Path, field: Field, found: FieldOfCells, boxes: Sequenc
         )
     draw_overview(field, found.cells, found.cut).save(folder / "overviews" / f"{found.name}.png")
     return rows
-
-
-def draw_overview(field: Field, cells: Sequence[FoundCell], cut: Sequence[FoundCell]) -> Image.Image:
-    """Draw a field with boxes of its cells, numbered from 1; those that its border cuts are grey."""
-    factor = max(1.0, max(field.shape[:2]) / _OVERVIEW)
-    picture = _shrunk(field, factor)
-    draw = ImageDraw.Draw(picture)
-    line = max(2, round(max(picture.size) / 400))
-    font = ImageFont.load_default(size=max(14, max(picture.size) // 45))
-    for cell in cut:
-        draw.rectangle([side / factor for side in cell.box], outline=_LEFT_OUT, width=line)
-    for number, cell in enumerate(cells, 1):
-        box = [side / factor for side in cell.box]
-        draw.rectangle(box, outline=_KEPT, width=line)
-        draw.text((box[0] + 2 * line, box[1] + line), str(number), _KEPT, font, stroke_width=2, stroke_fill=(0, 0, 0))
-    return picture
-
-
-def _shrunk(field: Field, factor: float) -> Image.Image:
-    """Return the whole field smaller by a factor, read in bands."""
-    height, width = field.shape[:2]
-    picture = Image.new("RGB", (max(1, round(width / factor)), max(1, round(height / factor))))
-    band = max(1, round(512 / factor))
-    for top in range(0, picture.height, band):
-        bottom = min(picture.height, top + band)
-        y0, y1 = int(top * height / picture.height), int(bottom * height / picture.height)
-        pixels = Image.fromarray(field.read_window(0, y0, width, max(y0 + 1, y1)))
-        picture.paste(pixels.resize((picture.width, bottom - top), Image.Resampling.BILINEAR), (0, top))
-    return picture

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _IMAGES, _TOKENS, _SAMPLE = 1, 2, 3
 _READY_BATCHES = 2
+_IMAGES_AT_ONCE = 64
 
 
 def permutation(n: int, *key: int) -> NDArray[np.int64]:
@@ -40,7 +41,7 @@ def _philox(*key: int) -> np.random.Philox:
 
 @dataclass(frozen=True)
 class _Window:
-    """Tokens in shuffled order: item `i` is ``units[order[i]]``; images that nobody asks for have no unit."""
+    """Tokens or images in shuffled order: item `i` is ``units[order[i]]``; those of other parts have no unit."""
 
     units: NDArray[Any]
     order: NDArray[np.int64]
@@ -62,8 +63,8 @@ class TokenBatches:
     window_images : int
         Images whose tokens are shuffled together and held in memory; two windows are held at a time.
     part : (int, int)
-        ``(i, n)``: yield only part `i` of `n` of each batch, counted from 0; the parts in order are the batch. Of whole
-        images only those of the part are read.
+        ``(i, n)``: yield only part `i` of `n` of each batch, counted from 0; the parts in order are the batch. Only the
+        tokens of the part are held in memory, and of whole images only those of the part are read.
 
     Raises
     ------
@@ -108,16 +109,6 @@ class TokenBatches:
     def share(self) -> float:
         """Share of a batch that is this part; the shares of all parts add up to 1."""
         return (self._stop - self._first) / self.batch_size
-
-    @property
-    def window_bytes(self) -> int:
-        """Memory that one window takes; up to three exist for a moment."""
-        return self.window_images * self.tokens.identity.image_bytes
-
-    @property
-    def epoch_batches(self) -> float:
-        """Batches in which every token occurs once."""
-        return len(self.tokens) * self._image_units / self.batch_size
 
     def batch(self, step: int) -> torch.Tensor:
         """Return the batch of a step, or its part.
@@ -203,11 +194,26 @@ class TokenBatches:
     def _read(self, epoch: int, window: int) -> _Window:
         first = window * self.window_images
         images = self._image_order(epoch)[first : first + self.window_images]
+        n = len(images) * self._image_units
+        mine = self._is_mine((epoch * len(self.tokens) + first) * self._image_units + np.arange(n))
         if self.whole_images:
-            mine = self._is_mine(epoch * len(self.tokens) + first + np.arange(len(images)))
             return _Window(self.tokens.read(images[mine]), np.cumsum(mine) - 1)
-        units = self.tokens.read(images).reshape(-1, self.tokens.d_model)
-        return _Window(units, permutation(len(units), _TOKENS, self.seed, epoch, window))
+        order = permutation(n, _TOKENS, self.seed, epoch, window)
+        wanted = np.zeros(n, dtype=bool)
+        wanted[order[mine]] = True
+        return _Window(self._read_tokens(images, wanted), (np.cumsum(wanted) - 1)[order])
+
+    def _read_tokens(self, images: NDArray[np.int64], wanted: NDArray[np.bool_]) -> NDArray[Any]:
+        """Return some of the tokens of images, [n, d_model]; the others are forgotten after every few images."""
+        if wanted.all():
+            return self.tokens.read(images).reshape(-1, self.tokens.d_model)
+        chosen = wanted.reshape(len(images), -1)
+        bounds = np.append(0, np.cumsum(chosen.sum(axis=1)))
+        out = np.empty((int(bounds[-1]), self.tokens.d_model), dtype=self.tokens.identity.numpy_dtype)
+        for start in range(0, len(images), _IMAGES_AT_ONCE):
+            stop = min(start + _IMAGES_AT_ONCE, len(images))
+            out[bounds[start] : bounds[stop]] = self.tokens.read(images[start:stop])[chosen[start:stop]]
+        return out
 
     def _is_mine(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return whether places in the endless stream belong to the part."""
@@ -245,10 +251,10 @@ def sample_tokens(tokens: TokenSet, n: int, *, seed: int) -> torch.Tensor:
     images, places = np.divmod(chosen, tokens.n_tokens)
     unique, first = np.unique(images, return_index=True)
     bounds = np.append(first, len(chosen))
-    for start in range(0, len(unique), 64):
-        part = slice(int(bounds[start]), int(bounds[min(start + 64, len(unique))]))
-        read = tokens.read(unique[start : start + 64])
-        values = read[np.searchsorted(unique[start : start + 64], images[part]), places[part]]
+    for start in range(0, len(unique), _IMAGES_AT_ONCE):
+        some = unique[start : start + _IMAGES_AT_ONCE]
+        part = slice(int(bounds[start]), int(bounds[start + len(some)]))
+        values = tokens.read(some)[np.searchsorted(some, images[part]), places[part]]
         out[part] = torch.from_numpy(values.astype(np.float32))
     return out
 

@@ -74,8 +74,6 @@ class TokenComputer:
         Ready for use.
     identity : TokenIdentity
         Layer, type and precision of the tokens.
-    device : str, optional
-        Torch device name where the backbone is loaded: by default its attribute ``device``, else the CPU.
     batch_size : int, optional
         Images per batch: by default 8 on the CPU and 64 elsewhere.
     workers : int, optional
@@ -87,14 +85,13 @@ class TokenComputer:
         backbone: Backbone,
         identity: TokenIdentity,
         *,
-        device: str | None = None,
         batch_size: int | None = None,
         workers: int | None = None,
     ) -> None:
         self.backbone = backbone
         self.backbone.precision = identity.precision
         self.identity = identity
-        self.device = device or device_of(backbone)
+        self.device = device_of(backbone)
         self.batch_size = batch_size or (CPU_BATCH if self.device == "cpu" else GPU_BATCH)
         self.workers = n_workers(workers or None)
 

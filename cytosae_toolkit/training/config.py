@@ -36,7 +36,7 @@ ALTERNATIVES = (("batch_tokens", "batch_images"), ("expansion", "d_sae"))
 
 
 class TrainConfig(BaseModel):
-    """What to train, on what, and how. Values that are None follow the data; see `cytosae_toolkit.training.plan`.
+    """What to train, on what, and how. Values that are None follow the data; see `cytosae_toolkit.training.sizes`.
 
     Raises
     ------

@@ -7,21 +7,23 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
+from cytosae_toolkit.training.compiled import suits_kernels
 from cytosae_toolkit.training.threads import in_threads
 
+_MILLIONTH = 1e-6
+"""Smallest distance, so that a point that is hit exactly does not divide by zero; smallest relative change."""
 
-def geometric_median(points: Tensor, *, epsilon: float = 1e-6, max_iterations: int = 100) -> Tensor:
+
+def geometric_median(points: Tensor, *, max_iterations: int = 100) -> Tensor:
     """Return the point with the least sum of distances, by Weiszfeld's algorithm in float64.
 
-    CytoSAE starts `b_dec` here. Iteration starts at the mean and ends when the point moves by less than `epsilon`
-    of its norm.
+    CytoSAE starts `b_dec` here. Iteration starts at the mean and ends when the point moves by less than a
+    millionth of its norm.
 
     Parameters
     ----------
     points : torch.Tensor
         float [n, d].
-    epsilon : float
-        Smallest distance (a point that is hit exactly does not divide by zero) and relative change at the end.
     max_iterations : int
         Iterations at most.
 
@@ -33,11 +35,11 @@ def geometric_median(points: Tensor, *, epsilon: float = 1e-6, max_iterations: i
     exact = points.detach().to(torch.float64) if points.device.type != "mps" else points.detach().cpu().double()
     median = exact.mean(dim=0)
     for _ in range(max_iterations):
-        weights = (exact - median).norm(dim=1).clamp_min(epsilon).reciprocal()
+        weights = (exact - median).norm(dim=1).clamp_min(_MILLIONTH).reciprocal()
         moved = (weights[:, None] * exact).sum(dim=0) / weights.sum()
-        change = (moved - median).norm() / moved.norm().clamp_min(epsilon)
+        change = (moved - median).norm() / moved.norm().clamp_min(_MILLIONTH)
         median = moved
-        if change < epsilon:
+        if change < _MILLIONTH:
             break
     return median.to(points)
 
@@ -71,7 +73,7 @@ def kaiming_uniform_(weight: Tensor, fan_in: int, generator: torch.Generator) ->
 def normalize_rows_(weight: Tensor) -> None:
     """Scale every row to unit norm, in place; a zero row stays zero."""
     tiny = torch.finfo(weight.dtype).tiny
-    if not _compiled(weight):
+    if not suits_kernels(weight):
         weight /= weight.norm(dim=1, keepdim=True).clamp_min(tiny)
         return
     from cytosae_toolkit.training import row_kernels as kernels
@@ -91,14 +93,10 @@ def remove_parallel_gradient_(weight: nn.Parameter) -> None:
     """
     if weight.grad is None:
         return
-    if not (_compiled(weight) and _compiled(weight.grad)):
+    if not (suits_kernels(weight) and suits_kernels(weight.grad)):
         weight.grad.addcmul_((weight.grad * weight).sum(dim=1, keepdim=True), weight, value=-1)
         return
     from cytosae_toolkit.training import row_kernels as kernels
 
     arrays = weight.detach().numpy(), weight.grad.numpy()
     in_threads(lambda first, stop: kernels.remove_parallel(first, stop, *arrays), len(weight))
-
-
-def _compiled(matrix: Tensor) -> bool:
-    return matrix.device.type == "cpu" and matrix.dtype == torch.float32 and matrix.is_contiguous()

@@ -22,24 +22,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.progress import SILENT
-from cytosae_toolkit.training.evaluation import IMAGES_AT_ONCE
-from cytosae_toolkit.training.metrics import DOMINANT_DIMENSION
+from cytosae_toolkit.training.token_spread import TokenSpread, images_of
 
 if TYPE_CHECKING:
     from cytosae_toolkit.interfaces.sae import SparseAutoencoder
     from cytosae_toolkit.progress import Progress, Task
     from cytosae_toolkit.training.evaluation import TokenImages
     from cytosae_toolkit.training.run import Run
+
+__all__ = [
+    "ImageFit",
+    "TokenSpread",
+    "fit_image",
+    "fit_images",
+    "measure_training_images",
+    "training_sample_size",
+    "unlike_share",
+]
 
 PERCENT = (0, 1, 5, 25, 50, 75, 95, 99, 100)
 MAX_IMAGES = 512
@@ -48,61 +55,6 @@ FVU_MARGIN, L0_MARGIN = 1.0, 0.5
 """Part of the distance from the median to an outer quantile by which an image may lie beyond that quantile."""
 
 _Q1, _MEDIAN, _Q99 = PERCENT.index(1), PERCENT.index(50), PERCENT.index(99)
-
-
-@dataclass(frozen=True)
-class TokenSpread:
-    """Where training tokens lie, against which the error of an image is held.
-
-    Parameters
-    ----------
-    mean : tuple of float
-        x̄, d_model numbers.
-    excluded : tuple of int
-        Dimensions that hold more than half of the variance; they are left out of errors and distances.
-    """
-
-    mean: tuple[float, ...]
-    excluded: tuple[int, ...]
-
-    @classmethod
-    def of_images(cls, view: TokenImages, indices: NDArray[np.integer[Any]]) -> TokenSpread:
-        """Measure all tokens of some images, in float64."""
-        shift, count = np.zeros(1), 0
-        total, squares = np.zeros(1), np.zeros(1)
-        for tokens in _images_of(view, indices):
-            x = tokens.astype(np.float64)
-            shift = x.mean(axis=0) if count == 0 else shift  # so that nothing cancels
-            total = total + (x - shift).sum(axis=0)
-            squares = squares + np.square(x - shift).sum(axis=0)
-            count += len(x)
-        variance = squares / count - np.square(total / count)
-        dominant = np.flatnonzero(variance > DOMINANT_DIMENSION * max(variance.sum(), 1e-300))
-        return cls(tuple((shift + total / count).tolist()), tuple(dominant.tolist()))
-
-    @cached_property
-    def _mean(self) -> Tensor:
-        return torch.tensor(self.mean, dtype=torch.float64)
-
-    @cached_property
-    def _kept(self) -> Tensor:
-        kept = torch.ones(len(self.mean), dtype=torch.float64)
-        kept[list(self.excluded)] = 0
-        return kept
-
-    @torch.no_grad()
-    def fvu(self, tokens: Tensor, reconstructed: Tensor) -> float:
-        """Return the FVU of one image, 0 if all its tokens are the mean token.
-
-        Parameters
-        ----------
-        tokens, reconstructed : torch.Tensor
-            float32 [n_tokens, d_model], prefix included.
-        """
-        x = tokens.to("cpu", torch.float64)
-        error = ((x - reconstructed.to("cpu", torch.float64)).square() @ self._kept).sum()
-        distance = ((x - self._mean).square() @ self._kept).sum()
-        return float(error / distance) if distance else 0.0
 
 
 @dataclass(frozen=True)
@@ -258,7 +210,7 @@ def fit_images(
     device : str
         Where to compute.
     """
-    for tokens in _images_of(view, indices):
+    for tokens in images_of(view, indices):
         yield fit_image(sae, tokens, spread, device)
 
 
@@ -332,9 +284,3 @@ def measure_training_images(
 def training_sample_size(indices: NDArray[np.int64]) -> int:
     """Return how many of the training images `measure_training_images` looks at."""
     return min(len(indices), MAX_IMAGES)
-
-
-def _images_of(view: TokenImages, indices: NDArray[np.integer[Any]]) -> Iterator[NDArray[Any]]:
-    """Yield the tokens of images one by one, reading some at a time."""
-    for start in range(0, len(indices), IMAGES_AT_ONCE):
-        yield from view.read(indices[start : start + IMAGES_AT_ONCE])

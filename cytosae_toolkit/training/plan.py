@@ -1,4 +1,4 @@
-"""What a run will be before it starts: sizes that follow the data, and the time, memory and disk that it needs."""
+"""What a run will need before it starts: time, memory and disk."""
 
 from __future__ import annotations
 
@@ -14,97 +14,11 @@ import torch
 
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.interfaces.sae import SparseAutoencoder
-from cytosae_toolkit.training.config import TrainConfig, count_latents
+from cytosae_toolkit.training.config import TrainConfig
+from cytosae_toolkit.training.sizes import Sizes
 
 FLOAT = 4
 MEMORY_MARGIN = 0.9
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Values of a configuration that follow the data unless given.
-
-    Parameters
-    ----------
-    d_model, d_sae : int
-        Length of a token; number of latents.
-    batch_tokens : int
-        Tokens of a batch, whichever way it is made.
-    steps, warmup_steps : int
-        Training steps; those of the warm-up.
-    """
-
-    d_model: int
-    d_sae: int
-    batch_tokens: int
-    steps: int
-    warmup_steps: int
-
-
-def resolve_sizes(config: TrainConfig, *, d_model: int, n_images: int, tokens_per_image: int) -> Sizes:
-    """Choose what the configuration leaves open.
-
-    Parameters
-    ----------
-    config : TrainConfig
-        The configuration.
-    d_model : int
-        Length of a token.
-    n_images : int
-        Training images.
-    tokens_per_image : int
-        Tokens of each, prefix included.
-
-    Raises
-    ------
-    CytosaeError
-        If there are fewer images or tokens than a batch.
-    """
-    n_tokens = n_images * tokens_per_image
-    d_sae = config.d_sae or count_latents(d_model, config.expansion or default_expansion(n_tokens))
-    batch = _batch_tokens(config, n_images, tokens_per_image)
-    steps = config.steps or default_steps(n_tokens, batch)
-    warmup = min(500, max(1, steps // 20)) if config.warmup_steps is None else config.warmup_steps
-    return Sizes(d_model, d_sae, batch, steps, warmup)
-
-
-def default_expansion(n_tokens: int) -> float:
-    """Return the expansion factor for so many training tokens: more data carry more latents, up to the paper's 64."""
-    for limit, expansion in ((100_000, 8.0), (500_000, 16.0), (3_000_000, 32.0)):
-        if n_tokens < limit:
-            return expansion
-    return 64.0
-
-
-def default_steps(n_tokens: int, batch_tokens: int) -> int:
-    """Return steps that show each token some thirty times, at least 4 million and at most the paper's 257 million."""
-    shown = min(max(30 * n_tokens, 4_000_000), 257_000_000)
-    return max(1, round(shown / batch_tokens))
-
-
-def default_batch(n_tokens: int) -> int:
-    """Return the tokens of a batch, if memory allows, for so many training tokens."""
-    return min(4096, n_tokens)
-
-
-def _batch_tokens(config: TrainConfig, n_images: int, tokens_per_image: int) -> int:
-    if config.batch_images is not None:
-        if config.batch_images > n_images:
-            raise CytosaeError(
-                f"A batch of {config.batch_images} images is more than the {n_images} training images.",
-                "Lower --batch-images or give more images.",
-            )
-        return config.batch_images * tokens_per_image
-    n_tokens = n_images * tokens_per_image
-    if config.batch_tokens is None:
-        return default_batch(n_tokens)
-    if config.batch_tokens > n_tokens:
-        raise CytosaeError(
-            f"A batch of {config.batch_tokens} tokens is more than the {n_tokens} tokens of the {n_images} training "
-            "images.",
-            "Lower --batch-tokens or give more images.",
-        )
-    return config.batch_tokens
 
 
 @dataclass(frozen=True)
@@ -124,11 +38,14 @@ class Plan:
     images_to_read : int
         Images whose tokens are not in the store yet.
     memory_bytes, memory_available : int
-        Peak need and what the device has.
+        Peak need of a process and what its device has.
     disk_bytes, disk_available : int
         Tokens and run folder, and what the disk has.
     seconds_tokens, seconds_training : float
         Expected, from short trials on this machine.
+    processes, devices : int
+        Processes of this machine that train together, and the devices whose memory they share evenly: one GPU each,
+        or one memory of the machine for all.
     """
 
     n_images: int
@@ -144,6 +61,13 @@ class Plan:
     disk_available: int
     seconds_tokens: float
     seconds_training: float
+    processes: int = 1
+    devices: int = 1
+
+    @property
+    def device_bytes(self) -> int:
+        """Peak need of all processes that share a device's memory."""
+        return self.memory_bytes * (self.processes // self.devices)
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON-compatible values, those of `sizes` among them."""
@@ -163,9 +87,17 @@ class Plan:
             f"Steps     {sizes.steps:,} of {sizes.batch_tokens:,} tokens",
             f"Time      about {duration(self.seconds_tokens + self.seconds_training)} "
             f"({duration(self.seconds_tokens)} tokens, {duration(self.seconds_training)} training)",
-            f"Memory    about {size(self.memory_bytes)} of {size(self.memory_available)} free",
+            f"Memory    about {self._memory()}",
             f"Disk      about {size(self.disk_bytes)} of {size(self.disk_available)} free",
         ]
+
+    def _memory(self) -> str:
+        need, free = size(self.memory_bytes), size(self.memory_available)
+        if self.processes == 1:
+            return f"{need} of {free} free"
+        if self.devices == self.processes:
+            return f"{need} on each of {self.devices} GPUs, of {free} free on one"
+        return f"{need} in each of {self.processes} processes, {size(self.device_bytes)} together, of {free} free"
 
     def check(self) -> None:
         """Refuse what cannot fit.
@@ -175,10 +107,12 @@ class Plan:
         CytosaeError
             If memory or disk will not do.
         """
-        if self.memory_bytes > MEMORY_MARGIN * self.memory_available:
+        if self.device_bytes > MEMORY_MARGIN * self.memory_available:
+            sharing = self.processes // self.devices
             raise CytosaeError(
-                f"Training needs about {size(self.memory_bytes)} of memory, {size(self.memory_available)} are free.",
-                "Lower --batch-tokens or --expansion.",
+                f"Training needs about {size(self.device_bytes)} of memory"
+                f"{f' for {sharing} processes' if sharing > 1 else ''}, {size(self.memory_available)} are free.",
+                f"Lower --batch-tokens or --expansion{', or start fewer processes' if sharing > 1 else ''}.",
             )
         if self.disk_bytes > self.disk_available:
             raise CytosaeError(
@@ -187,10 +121,22 @@ class Plan:
             )
 
 
-def step_memory(sizes: Sizes, sae: SparseAutoencoder, window_bytes: int) -> int:
-    """Return the peak bytes of a training step: weights, gradients, Adam's moments, the step's own, token windows."""
+def step_memory(sizes: Sizes, sae: SparseAutoencoder, window_bytes: int, n_ranks: int = 1) -> int:
+    """Return the peak bytes of a training step: weights, gradients, Adam's moments, the step's own, token windows.
+
+    Parameters
+    ----------
+    sizes : Sizes
+        Of the training.
+    sae : SparseAutoencoder
+        Knows what its step takes.
+    window_bytes : int
+        Of a whole window of tokens.
+    n_ranks : int
+        Processes that share each batch and each window; the result is what one of them needs.
+    """
     parameters = 2 * sizes.d_model * sizes.d_sae * FLOAT
-    return 4 * parameters + sae.step_bytes(sizes.batch_tokens) + 3 * window_bytes
+    return 4 * parameters + sae.step_bytes(-(-sizes.batch_tokens // n_ranks)) + 3 * window_bytes // n_ranks
 
 
 def run_disk(sizes: Sizes) -> int:
@@ -240,11 +186,22 @@ def step_seconds(sizes: Sizes, sae: SparseAutoencoder, device: str) -> float:
     return seconds_per_call(product) * share * sae.step_products
 
 
-def fit_batch(config: TrainConfig, sizes: Sizes, sae: SparseAutoencoder, available: int, window_bytes: int) -> Sizes:
-    """Halve a batch that nobody asked for until it fits the memory, down to 256 tokens."""
+def fit_batch(config: TrainConfig, sizes: Sizes, need: Callable[[Sizes], float], available: int) -> Sizes:
+    """Halve a batch that nobody asked for until it fits the memory, down to 256 tokens.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Says what was asked for.
+    sizes : Sizes
+        With the batch wished for.
+    need : callable
+        From sizes to the bytes that they take of the device's memory.
+    available : int
+        Bytes that the device has.
+    """
     chosen = config.batch_tokens is not None or config.batch_images is not None
-    limit = MEMORY_MARGIN * available
-    while not chosen and sizes.batch_tokens > 256 and step_memory(sizes, sae, window_bytes) > limit:
+    while not chosen and sizes.batch_tokens > 256 and need(sizes) > MEMORY_MARGIN * available:
         half = sizes.batch_tokens // 2
         sizes = replace(sizes, batch_tokens=half, steps=sizes.steps if config.steps else 2 * sizes.steps)
     return sizes

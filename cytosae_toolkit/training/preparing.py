@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from pydantic import BaseModel
 
 from cytosae_toolkit.devices import resolve_device, resolve_precision
 from cytosae_toolkit.distributed import ALONE, Ranks
@@ -18,33 +17,13 @@ from cytosae_toolkit.interfaces.sae import SparseAutoencoder
 from cytosae_toolkit.progress import SILENT, Progress
 from cytosae_toolkit.training import plan as planning
 from cytosae_toolkit.training.config import Origin, TrainConfig
+from cytosae_toolkit.training.parts import Chosen, choose_parts, create_sae
 from cytosae_toolkit.training.sharing import agree
+from cytosae_toolkit.training.sizes import Sizes, default_batch, resolve_sizes
 from cytosae_toolkit.weights import show_downloads
 
 if TYPE_CHECKING:
-    from cytosae_toolkit._plugin_parts import Part
     from cytosae_toolkit.images import ImageTable, Split
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """A plugin's part with validated options.
-
-    Parameters
-    ----------
-    part : Part
-        What was chosen.
-    options : pydantic.BaseModel
-        Its options.
-    """
-
-    part: Part
-    options: BaseModel
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """Provenance for `config.json`."""
-        return self.part.record(self.options)
 
 
 @dataclass(frozen=True)
@@ -89,7 +68,7 @@ class Prepared:
     plan: planning.Plan
 
     @property
-    def sizes(self) -> planning.Sizes:
+    def sizes(self) -> Sizes:
         """Latents, batch, steps."""
         return self.plan.sizes
 
@@ -105,34 +84,7 @@ class Prepared:
 
     def create_sae(self) -> SparseAutoencoder:
         """Create the SAE, its parameters not yet initialised."""
-        return _create_sae(self.sae_choice, self.sizes)
-
-
-def _create_sae(choice: Chosen, sizes: planning.Sizes) -> SparseAutoencoder:
-    from cytosae_toolkit.plugins import build_sae
-
-    return build_sae(choice.part, sizes.d_model, sizes.d_sae, choice.options)
-
-
-def choose_parts(config: TrainConfig) -> tuple[Chosen, Chosen]:
-    """Find backbone and SAE variant and validate their options, before anything slow happens.
-
-    Options of the variant that the backbone was tuned for apply unless the user gave others.
-    """
-    from cytosae_toolkit.plugins import registry
-
-    backbone = registry().get("backbone", config.backbone)
-    sae = registry().get("sae", config.sae)
-    return (
-        Chosen(backbone, backbone.parse_options(config.backbone_options)),
-        Chosen(sae, sae.parse_options({**tuned_options(backbone, sae), **config.sae_options})),
-    )
-
-
-def tuned_options(backbone: Part, sae: Part) -> Mapping[str, Any]:
-    """Return the options of an SAE variant that a backbone was tuned for."""
-    tuned: Mapping[str, Any] = getattr(backbone.spec, "sae_defaults", {}).get(sae.name, {})
-    return tuned
+        return create_sae(self.sae_choice, self.sizes)
 
 
 def prepare(
@@ -176,7 +128,7 @@ def prepare(
     layer = backbone.resolve_layer(config.layer)
     _check_store(config, backbone, layer)
     images = readable_images(config, table, backbone, layer, progress)
-    split = holdout(images, config.held_out, config.seed)
+    split = holdout(images, config.held_out, config.seed, workers=config.workers)
     prepared = Prepared(
         config=config,
         origins=origins or _origins_in_python(config),
@@ -189,7 +141,7 @@ def prepare(
         layer=layer,
         device=device,
         precision=precision,
-        plan=make_plan(config, images, split, backbone, layer, chosen_sae, device),
+        plan=make_plan(config, images, split, backbone, layer, chosen_sae, device, ranks),
     )
     _say_halved(prepared, progress)
     return agree(prepared, ranks)
@@ -198,7 +150,7 @@ def prepare(
 def _say_halved(prepared: Prepared, progress: Progress) -> None:
     config, found = prepared.config, prepared.sizes.batch_tokens
     n_tokens = len(prepared.split.train) * prepared.backbone.n_tokens
-    usual = planning.default_batch(n_tokens)
+    usual = default_batch(n_tokens)
     if (config.batch_tokens, config.batch_images) == (None, None) and found < usual:
         progress.message(f"Batches have {found:,} tokens instead of {usual:,}: memory is short.")
 
@@ -259,6 +211,7 @@ def make_plan(
     layer: int,
     sae_choice: Chosen,
     device: str,
+    ranks: Ranks = ALONE,
 ) -> planning.Plan:
     """Resolve sizes and expect time, memory and disk; short trials are run for that.
 
@@ -269,13 +222,19 @@ def make_plan(
     """
     from cytosae_toolkit.tokens import default_store, estimate_bytes, missing_images
 
-    sizes = planning.resolve_sizes(
+    sizes = resolve_sizes(
         config, d_model=backbone.d_model, n_images=len(split.train), tokens_per_image=backbone.n_tokens
     )
     window = min(config.window_images, len(split.train)) * backbone.n_tokens * backbone.d_model * planning.FLOAT
     available = planning.memory_available(device)
-    sae = _create_sae(sae_choice, sizes)
-    sizes = planning.fit_batch(config, sizes, sae, available, window)
+    sae = create_sae(sae_choice, sizes)
+    processes = ranks.place.local_size
+    devices = processes if device.startswith("cuda") else 1
+
+    def need(sizes: Sizes) -> int:
+        return planning.step_memory(sizes, sae, window, ranks.size)
+
+    sizes = planning.fit_batch(config, sizes, lambda sizes: need(sizes) * (processes // devices), available)
     store = config.tokens or default_store(backbone, layer, config.token_dtype)
     to_read = missing_images(store, images) if config.token_store else len(images)
     per_image = planning.seconds_per_call(partial(_read_one, backbone, images, layer)) if to_read else 0.0
@@ -290,12 +249,14 @@ def make_plan(
         tokens_per_image=backbone.n_tokens,
         sizes=sizes,
         images_to_read=to_read,
-        memory_bytes=planning.step_memory(sizes, sae, window),
+        memory_bytes=need(sizes),
         memory_available=available,
         disk_bytes=tokens_disk + planning.run_disk(sizes),
         disk_available=min(map(planning.disk_available, (config.out, store) if config.token_store else (config.out,))),
         seconds_tokens=passes * per_image,
         seconds_training=sizes.steps * planning.step_seconds(sizes, sae, device),
+        processes=processes,
+        devices=devices,
     )
 
 

@@ -15,7 +15,8 @@ from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.files import atomic_path, write_json
 from cytosae_toolkit.interfaces.sae import SparseAutoencoder
 from cytosae_toolkit.training.config import Origin
-from cytosae_toolkit.training.preparing import Prepared, tuned_options
+from cytosae_toolkit.training.parts import tuned_options
+from cytosae_toolkit.training.preparing import Prepared
 from cytosae_toolkit.training.provenance import images_digest, software_versions
 from cytosae_toolkit.training.run import FORMAT, VERSION, Run
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from cytosae_toolkit.tokens import LiveView, TokenView
 
 FOLLOW_DATA = ("expansion", "d_sae", "steps", "batch_tokens", "warmup_steps")
-"""Fields that `cytosae_toolkit.training.plan` fills in where they are None."""
+"""Fields that `cytosae_toolkit.training.sizes` fills in where they are None."""
 
 
 def split_column(prepared: Prepared) -> NDArray[np.str_]:

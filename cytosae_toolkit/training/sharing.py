@@ -10,8 +10,8 @@ import torch
 from cytosae_toolkit.distributed import Ranks
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.interfaces.sae import SparseAutoencoder
-from cytosae_toolkit.training.plan import Sizes
 from cytosae_toolkit.training.provenance import images_digest
+from cytosae_toolkit.training.sizes import Sizes
 from cytosae_toolkit.training.state import weight_tensors
 
 if TYPE_CHECKING:

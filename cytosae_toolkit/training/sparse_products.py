@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cytosae_toolkit.interfaces.codes import Codes
+from cytosae_toolkit.training.compiled import suits_kernels
 from cytosae_toolkit.training.threads import in_threads
 
 
@@ -33,7 +34,7 @@ def decode(codes: Codes, weights: Tensor) -> Tensor:
     weights : torch.Tensor
         float32 [d_sae, d_model], contiguous.
     """
-    if not _compiled(weights):
+    if not suits_kernels(weights):
         order, start = codes.by_token
         return _weighted_sums(codes.latent[order], codes.value[order], start, weights)
     from cytosae_toolkit.training import sparse_kernels as kernels
@@ -71,7 +72,7 @@ def backward(
         zᵀ g and δᵀ x, float32 [d_sae, d_model]; the sums of δ over tokens, float32 [d_sae].
     """
     to_decoder, to_encoder = out or (torch.empty_like(weights), torch.empty_like(weights))
-    if not _compiled(weights):
+    if not suits_kernels(weights):
         inner = _dots(codes, weights, gradient) + gradient_of_sum[codes.token]
         to_decoder.copy_(_weighted_sums(codes.token, codes.value, codes.start, gradient))
         to_encoder.copy_(_weighted_sums(codes.token, inner, codes.start, tokens))
@@ -84,10 +85,6 @@ def backward(
     arrays = (*_entries(codes), *(tensor.contiguous().numpy() for tensor in dense))
     in_threads(lambda first, stop: kernels.backward(first, stop, *arrays), codes.d_sae)
     return to_decoder, to_encoder, to_bias
-
-
-def _compiled(tensor: Tensor) -> bool:
-    return tensor.device.type == "cpu" and tensor.dtype == torch.float32
 
 
 def _entries(codes: Codes) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

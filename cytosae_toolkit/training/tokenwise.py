@@ -11,18 +11,18 @@ With h the pre-activations of a token, z = ReLU(h), x̂ = z W_dec + b_dec, g = �
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Literal
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from cytosae_toolkit.interfaces.codes import Codes
 from cytosae_toolkit.interfaces.sae import SparseAutoencoder
 from cytosae_toolkit.training import sparse_products as products
+from cytosae_toolkit.training.ghosts import Exponentials, Ghosts
+from cytosae_toolkit.training.known_gradients import Attach
 from cytosae_toolkit.training.recycling import Recycler
 from cytosae_toolkit.training.sparse_codes import (
     BLOCK_ELEMENTS,
@@ -31,11 +31,11 @@ from cytosae_toolkit.training.sparse_codes import (
 )
 from cytosae_toolkit.training.threads import cut
 
+__all__ = ["Ghosts", "Path", "Terms", "Tokenwise", "step_bytes"]
+
 Path = Literal["auto", "sparse", "dense"]
 Terms = Callable[[Tensor, Tensor, Tensor], Mapping[str, Tensor]]
 """From x̂ [n, d_model], x [n, d_model] and Σz [n] of some tokens to their share of each term of the objective."""
-GhostTerm = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""From a ghost reconstruction, x̂ and x, each [n, d_model], to the share of the ghost term."""
 
 SPARSE_BELOW = 0.09
 """Density from which products with all latents cost less than those with the non-zeros."""
@@ -58,25 +58,6 @@ def step_bytes(n_tokens: int, d_model: int, d_sae: int) -> int:
     """
     wide = 2 * min(PIECE_BYTES, 4 * n_tokens * d_sae) + 4 * BLOCK_ELEMENTS
     return wide + 4 * (2 * d_model * d_sae + 6 * n_tokens * d_model)
-
-
-@dataclass(frozen=True)
-class Ghosts:
-    """Latents that reconstruct the residual with exponential activations, whether they fire or not.
-
-    Parameters
-    ----------
-    latents : torch.Tensor
-        int64 [n], ascending.
-    term : callable
-        The objective's share.
-    tokens : torch.Tensor, optional
-        bool [n_tokens], on which tokens of the batch; default on all.
-    """
-
-    latents: Tensor
-    term: GhostTerm
-    tokens: Tensor | None = None
 
 
 class Tokenwise:
@@ -128,7 +109,7 @@ class Tokenwise:
         step = self._relu_dense if dense else self._relu_sparse
         widest = self.sae.d_sae if dense else 0 if ghosts is None else len(ghosts.latents)
         for piece in _pieces(len(tokens), widest):
-            step(tokens[piece], terms, None if ghosts is None else _on(ghosts, piece))
+            step(tokens[piece], terms, None if ghosts is None else ghosts.on(piece))
 
     @torch.no_grad()
     def top(
@@ -196,13 +177,13 @@ class Tokenwise:
             _or_zeros(self._decoder_gradient, self.decoder),
             self._offset_gradient,
         ]
-        attached = _Attach.apply(gradients, list(self._terms.values()), sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec)
+        attached = Attach.apply(gradients, list(self._terms.values()), sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec)
         return dict(zip(self._terms, attached, strict=True))
 
     def _relu_sparse(self, x: Tensor, terms: Terms, ghosts: Ghosts | None) -> None:
         centred = x - self.sae.b_dec
         bias = self.sae.b_enc.detach()
-        exponentials = None if ghosts is None else _Exponentials(ghosts, bias, len(x), self._dtype)
+        exponentials = None if ghosts is None else Exponentials(ghosts, bias, len(x), self._dtype)
         see = (lambda first, block: None) if exponentials is None else exponentials.see
         codes = positive_codes(self._cast(centred), self._thin_rows, bias, see)
         self.fired |= codes.fired
@@ -217,7 +198,7 @@ class Tokenwise:
         centred = x - self.sae.b_dec
         bias = self.sae.b_enc.detach()
         thin = self._cast(centred)
-        exponentials = None if ghosts is None else _Exponentials(ghosts, bias, len(x), self._dtype)
+        exponentials = None if ghosts is None else Exponentials(ghosts, bias, len(x), self._dtype)
         z = self._thin_rows @ thin.T
         if exponentials is not None:
             exponentials.see(0, z)
@@ -257,7 +238,7 @@ class Tokenwise:
         self._encoder_gradient = _added_rows(self._encoder_gradient, self.rows, latents, to_encoder)
         self._bias_gradient.index_add_(0, latents, to_bias)
 
-    def _haunt(self, exponentials: _Exponentials, centred: Tensor, x_hat: Tensor, x: Tensor) -> None:
+    def _haunt(self, exponentials: Exponentials, centred: Tensor, x_hat: Tensor, x: Tensor) -> None:
         """Add the ghost term, whose exponentials reach all tokens, in blocks of latents."""
         ghosts = exponentials.ghosts
         if ghosts.tokens is not None:
@@ -297,63 +278,6 @@ class Tokenwise:
         return tensor.to(self._dtype)
 
 
-class _Exponentials:
-    """Collects exp(h) of the ghosts from the blocks of the encoder's product: a product less.
-
-    Parameters
-    ----------
-    ghosts : Ghosts
-        Which latents, and which tokens of this piece.
-    bias : torch.Tensor
-        float32 [d_sae].
-    n_tokens : int
-        Tokens of the piece.
-    dtype : torch.dtype
-        Of the products.
-    """
-
-    def __init__(self, ghosts: Ghosts, bias: Tensor, n_tokens: int, dtype: torch.dtype) -> None:
-        n = n_tokens if ghosts.tokens is None else int(ghosts.tokens.sum())
-        self.ghosts, self._bias = ghosts, bias
-        self.activations = bias.new_empty(len(ghosts.latents), n, dtype=dtype)
-
-    def see(self, first: int, block: Tensor) -> None:
-        """Take from a block what belongs to ghosts."""
-        latents = self.ghosts.latents
-        bounds = torch.tensor([first, first + len(block)], device=latents.device)
-        low, high = torch.searchsorted(latents, bounds).tolist()
-        inside = latents[low:high]
-        own = self.activations[low:high]
-        if self.ghosts.tokens is None:
-            torch.index_select(block, 0, inside - first, out=own)
-        else:
-            own.copy_(block[inside - first][:, self.ghosts.tokens])
-        own.add_(self._bias[inside, None]).exp_()
-
-
-class _Attach(torch.autograd.Function):
-    """Terms whose sum has gradients that are known already."""
-
-    @staticmethod
-    def forward(ctx: Any, gradients: list[Tensor], terms: Sequence[Tensor], *parameters: Tensor) -> tuple[Tensor, ...]:
-        ctx.gradients = gradients
-        return tuple(term.clone() for term in terms)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *scales: Tensor) -> tuple[Tensor | None, ...]:
-        gradients, ctx.gradients = ctx.gradients, None  # nobody else may hold them: then they are not copied
-        if gradients is None:
-            raise RuntimeError("The terms of a training step can be differentiated once.")
-        if any(scale.device.type == "cpu" and not torch.equal(scale, scales[0]) for scale in scales):
-            raise RuntimeError("The terms of a training step are differentiated as their sum, with equal weights.")
-        scale = scales[0]
-        if scale.device.type != "cpu" or float(scale) != 1.0:
-            for gradient in gradients:
-                gradient *= scale
-        return (None, None, *gradients)
-
-
 def _product_dtype(device: str) -> torch.dtype:
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
 
@@ -371,10 +295,6 @@ def _pieces(n_tokens: int, widest: int) -> list[slice]:
 def _parts(n_latents: int, n_tokens: int) -> list[slice]:
     size = max(64, (1 << 23) // max(1, n_tokens))
     return [slice(start, start + size) for start in range(0, n_latents, size)]
-
-
-def _on(ghosts: Ghosts, piece: slice) -> Ghosts:
-    return Ghosts(ghosts.latents, ghosts.term, None if ghosts.tokens is None else ghosts.tokens[piece])
 
 
 def _sums(codes: Codes) -> Tensor:

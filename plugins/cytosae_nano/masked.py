@@ -14,6 +14,8 @@ from torch import nn
 
 from cytosae_nano.architecture import D_MODEL, HEADS, MEAN, PATCH_SIZE, STD, build
 
+ASKED = 0.25
+"""Share of the patches that are hidden and asked for."""
 _WIDTH = 128
 
 
@@ -117,27 +119,25 @@ def patch_targets(targets: torch.Tensor) -> torch.Tensor:
     return torch.cat([(patches - 0.75) / 0.2, 0.7 * structure], -1)
 
 
-def draw_patches(
-    n: int, patches: int, share: float, generator: torch.Generator, *, ask: float = 0.25
-) -> tuple[torch.Tensor, torch.Tensor]:
+def draw_patches(n: int, patches: int, share: float, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """Draw which patches of each picture are seen and which are asked for.
 
     Parameters
     ----------
     n, patches : int
         Number of pictures and of patches in each.
-    share, ask : float
-        Share of the patches that are seen, and share of the patches that are hidden and asked for.
+    share : float
+        Share of the patches that are seen.
     generator : torch.Generator
         Source of the choice.
 
     Returns
     -------
-    visible, hidden : int64 tensor [n, round(share * patches)], [n, round(ask * patches)]
+    visible, hidden : int64 tensor [n, round(share * patches)], [n, round(patches / 4)]
         Disjoint.
     """
     order = torch.rand(n, patches, generator=generator).argsort(1)
-    seen, asked = round(share * patches), round(ask * patches)
+    seen, asked = round(share * patches), round(ASKED * patches)
     return order[:, :seen], order[:, seen : seen + asked]
 
 

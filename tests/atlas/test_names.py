@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cytosae_toolkit.atlas.names import Annotations, default_author, names_path
+from cytosae_toolkit.atlas.names import Annotations, names_path
 from cytosae_toolkit.errors import CytosaeError
 
 
@@ -195,20 +195,6 @@ def test_two_processes_interleave(path):
     assert names.problems == []
     assert list(names.current()) == list(range(100))
     assert len([json.loads(line) for line in path.read_text().splitlines()]) == 100
-
-
-def test_the_author_is_whoever_is_known(monkeypatch):
-    monkeypatch.setenv("CYTOSAE_AUTHOR", " M. Kay ")
-    assert default_author() == "M. Kay"
-    monkeypatch.setenv("CYTOSAE_AUTHOR", "")
-    monkeypatch.setenv("LOGNAME", "somebody")
-    assert default_author() == "somebody"
-
-    def fail() -> str:
-        raise KeyError("no such user")
-
-    monkeypatch.setattr("getpass.getuser", fail)
-    assert default_author() == "unknown"
 
 
 @pytest.mark.parametrize("name", ["x.atlas.zarr", "x.zip", "x.atlas.zip", "x.zarr"])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cytosae_toolkit.atlas.positions import PatchTotals, border_share, off_centre, position_r2, ring, ring_area
+from cytosae_toolkit.atlas.positions import PatchTotals, border_share, off_centre, position_r2, ring
 
 from .dense import columns_of
 from .worlds import facts_of
@@ -54,12 +54,11 @@ def test_silent_latents_and_too_few_patches_are_undefined():
     assert np.isnan(border_share(totals(np.zeros((5, 4)), (2, 2)))[0])
 
 
-def test_border_share_and_the_area_to_hold_it_against():
+def test_the_border_is_the_outermost_ring():
     h = np.zeros((2, 16))
     h[0, 5], h[1, 0] = 1, 3
     found = totals(h, (4, 4))
     assert border_share(found)[0] == 0.75
-    assert ring_area(found) == 0.75
     assert ring((3, 3)).tolist() == [True] * 4 + [False] + [True] * 4
 
 

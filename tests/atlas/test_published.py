@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from cytosae_toolkit.atlas.published import entropy, import_statistics, label_shares
+from cytosae_toolkit.atlas.published import import_statistics
 from cytosae_toolkit.atlas.thresholds import count_above
 from cytosae_toolkit.errors import CytosaeError
 
@@ -140,12 +140,6 @@ def test_nothing_in_a_file_is_executed(folder, tmp_path):
 def test_other_folders_are_refused(tmp_path):
     with pytest.raises(CytosaeError, match="holds no statistics"):
         import_statistics(tmp_path, tmp_path / "a.atlas.zarr")
-
-
-def test_entropy_of_certain_even_and_no_labels():
-    values = np.array([[1.0, 2.0], [1.0, 1.0], [np.nan, np.nan]])
-    shares = label_shares(values, np.array([[0, 0], [0, 1], [-1, -1]], dtype=np.int32), 2)
-    np.testing.assert_allclose(entropy(shares), [0, np.log(2), np.nan])
 
 
 @pytest.fixture(scope="module")

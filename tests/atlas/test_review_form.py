@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cytosae_toolkit.atlas.review import DecoyLatent, Review, make_review
+from cytosae_toolkit.atlas.review import Review, make_review
 from cytosae_toolkit.atlas.review_form import grid_boxes, highlighted
+from cytosae_toolkit.atlas.review_items import DecoyLatent
 from cytosae_toolkit.atlas.review_result import read_review
 from tests.atlas.review_atlas import ReviewAtlas
 from tests.conftest import skip_or_fail

@@ -10,7 +10,7 @@ import torch
 from scipy import sparse
 
 from cytosae_toolkit.atlas import similarity
-from cytosae_toolkit.atlas.similarity import similar, similar_by_coactivation, similar_by_direction
+from cytosae_toolkit.atlas.similarity import coactivation_cosines, direction_cosines, similar
 from cytosae_toolkit.errors import CytosaeError
 
 
@@ -58,29 +58,24 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 def test_directions_are_compared_whatever_their_length(atlas, monkeypatch):
     monkeypatch.setattr(similarity, "_LATENT_BLOCK", 2)
-    latents, cosines = similar_by_direction(atlas.W_dec, 0, 10)
     expected = [cosine(atlas.W_dec[0], direction) for direction in atlas.W_dec]
-    assert latents.tolist() == sorted(range(1, 6), key=lambda s: -expected[s])
-    assert latents[0] == 3
-    assert cosines == pytest.approx([expected[s] for s in latents])
-    live = np.array([True, True, False, False, True, True])
-    assert set(similar_by_direction(atlas.W_dec, 0, 10, live)[0]) == {1, 4, 5}
-    assert len(similar_by_direction(atlas.W_dec, 0, 2)[0]) == 2
+    assert direction_cosines(atlas.W_dec, 0) == pytest.approx(expected)
 
 
 def test_a_direction_of_length_zero_is_like_none(atlas):
     atlas.W_dec[2] = 0
-    assert 2 not in similar_by_direction(atlas.W_dec, 0)[0]
+    assert np.isnan(direction_cosines(atlas.W_dec, 0)).tolist() == [False, False, True, False, False, False]
+    atlas.has_images = False
+    assert 2 not in similar(atlas, 0)["latent"].tolist()
 
 
 @pytest.mark.parametrize("block", [1, 3, 512])
 def test_coactivation_is_the_cosine_over_all_images(atlas, monkeypatch, block):
     monkeypatch.setattr(similarity, "_ROW_BLOCK", block)
-    latents, cosines = similar_by_coactivation(atlas, 0, 10)
-    assert latents[0] == 1
-    assert 5 not in latents
-    assert cosines == pytest.approx([cosine(atlas.means[:, 0], atlas.means[:, s]) for s in latents])
-    assert (np.diff(cosines) <= 0).all()
+    found = coactivation_cosines(atlas, 0)
+    fires = atlas.means.any(axis=0)
+    assert np.isnan(found).tolist() == (~fires).tolist()
+    assert found[fires] == pytest.approx([cosine(atlas.means[:, 0], atlas.means[:, s]) for s in np.flatnonzero(fires)])
 
 
 def test_both_measures_stand_side_by_side(atlas):
@@ -93,6 +88,14 @@ def test_both_measures_stand_side_by_side(atlas):
     assert row["direction_cosine"] == pytest.approx(1)
     assert row["coactivation_cosine"] == pytest.approx(cosine(atlas.means[:, 0], atlas.means[:, 3]))
     assert row["name"] == "c"
+
+
+def test_live_latents_come_first_in_the_order_of_both(atlas):
+    atlas.has_images = False
+    found = similar(atlas, 0)
+    expected = {s: cosine(atlas.W_dec[0], atlas.W_dec[s]) for s in range(1, 5)}  # 5 never fires
+    assert found["latent"].tolist() == sorted(expected, key=lambda s: -expected[s])
+    assert len(similar(atlas, 0, 2)) == 2
 
 
 def test_one_measure_alone(atlas):

@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 from cytosae_toolkit.atlas.names import Annotations
-from cytosae_toolkit.atlas.review import DecoyLatent
+from cytosae_toolkit.atlas.review_items import DecoyLatent
 from cytosae_toolkit.cli import atlas_review
 from cytosae_toolkit.cli.handling import HandlingGroup
 from tests.atlas.review_atlas import ReviewAtlas

@@ -169,6 +169,21 @@ def test_of_whole_images_only_those_of_the_part_are_read():
     assert tokens.n_read == 8
 
 
+def test_of_shuffled_tokens_only_those_of_the_part_are_kept():
+    """Several reads of a window, whose last is a short one."""
+    tokens = Numbered(150, n_tokens=9)
+    make = partial(TokenBatches, tokens, seed=2, batch_tokens=100, window_images=140)
+    parts = [make(part=(i, 3)) for i in range(3)]
+    for epoch, window in ((0, 0), (0, 1), (2, 0)):
+        n = 9 * (140, 10)[window]
+        kept = [part._read(epoch, window).units for part in parts]
+        assert sum(map(len, kept)) == n
+        assert max(map(len, kept)) < 0.4 * n
+        assert len({tuple(token) for units in kept for token in units.tolist()}) == n
+    step = 9 * 140 // 100  # of both windows
+    assert torch.equal(torch.cat([part.batch(step) for part in parts]), make().batch(step))
+
+
 def test_a_batch_has_something_for_every_part():
     with pytest.raises(CytosaeError, match="A batch of 3 images cannot be shared by 4 processes"):
         TokenBatches(Numbered(9), seed=0, batch_images=3, part=(0, 4))

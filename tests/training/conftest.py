@@ -1,14 +1,18 @@
-"""A toy SAE variant that no plugin provides, and batches made by formula."""
+"""A toy SAE variant that no plugin provides, batches made by formula, images that may be changed, a logger."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
 
+from cytosae_toolkit.hookspecs import hookimpl
 from cytosae_toolkit.interfaces.sae import SparseAutoencoder, StepContext
 
 
@@ -72,3 +76,44 @@ def toy() -> Callable[..., Any]:
 def formula_batches() -> Callable[..., Any]:
     """Return the class of the batches made by formula."""
     return FormulaBatches
+
+
+@pytest.fixture
+def images(tiny_images: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny images that may be changed."""
+    return Path(shutil.copytree(tiny_images, tmp_path / "images"))
+
+
+@pytest.fixture
+def patients(images: Path) -> Path:
+    """A table of the tiny images: six patients of four images, some photographed twice."""
+    paths = sorted(path.relative_to(images).as_posix() for path in images.rglob("*.png"))
+    table = pd.DataFrame({"path": paths, "patient": [f"P{i // 4}" for i in range(24)]})
+    table.to_csv(images / "patients.csv", index=False)
+    table.drop(columns="patient").assign(group=[f"g{i // 2}" for i in range(24)]).to_csv(
+        images / "groups.csv", index=False
+    )
+    return images / "patients.csv"
+
+
+@pytest.fixture
+def listener(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Install a logger that remembers its events and fails when told so."""
+    from cytosae_toolkit import plugins
+
+    class Logger:
+        def __init__(self):
+            self.events, self.fails = [], False
+
+        @hookimpl
+        def cytosae_training_event(self, event):
+            self.events.append(event)
+            if self.fails:
+                raise RuntimeError("the logger broke")
+
+    logger = Logger()
+    real = plugins.registry()
+    added = plugins.Registry.from_plugins([("lab", "1.0", "logger", logger)])
+    both = plugins.Registry([*real.plugins, *added.plugins])
+    monkeypatch.setattr(plugins, "registry", lambda: both)
+    return logger

@@ -2,11 +2,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from pydantic import ValidationError
 
 from cytosae_toolkit.errors import CytosaeError
+from cytosae_toolkit.training import train
 from cytosae_toolkit.training.config import TrainConfig, build_config, count_latents, merge, read_config_file
+from cytosae_toolkit.training.events import Checkpointed
+
+from .running import weights
+
+pytestmark = pytest.mark.usefixtures("no_loggers", "no_trials")
 
 GIVEN = {"images": ("cells",), "out": Path("run")}
 
@@ -139,3 +146,100 @@ def test_a_wrong_value_names_its_field():
 
 def test_every_field_is_described():
     assert all(field.description for field in TrainConfig.model_fields.values())
+
+
+# No dead options
+
+
+def rows(run) -> int:
+    return len(run.metrics)
+
+
+OPTIONS = {
+    "images": ("others", "weights"),
+    "out": ("elsewhere", lambda run: run.path.name),
+    "map": ({"path": "file"}, "refused"),
+    "allow_outside": (True, "refused"),
+    "strict": (True, "refused"),
+    "backbone": ("nano", "weights"),
+    "backbone_options": ({"model": "test_vit", "untrained": True, "size": 32, "seed": 1}, "weights"),
+    "layer": (0, "weights"),
+    "sae": ("topk", "weights"),
+    "sae_options": ({"l1_coefficient": 1.0}, "weights"),
+    "expansion": (3.0, "weights"),
+    "d_sae": (100, "weights"),
+    "steps": (10, "weights"),
+    "batch_tokens": (16, "weights"),
+    "batch_images": (3, "weights"),
+    "window_images": (4, "weights"),
+    "lr": (1e-2, "weights"),
+    "warmup_steps": (15, "weights"),
+    "lr_decay": (0.9, "weights"),
+    "init_tokens": (7, "weights"),
+    "held_out": (0.4, "weights"),
+    "seed": (1, "weights"),
+    "device": ("meta", "refused"),
+    "precision": ("bfloat16", "weights"),
+    "tokens": ("store", lambda run: Path(run.record["token_store"]).name),
+    "token_store": (False, lambda run: run.record["token_store"]),
+    "token_dtype": ("float32", "weights"),
+    "workers": (1, "passed"),
+    "offline": (True, "passed"),
+    "log_every": (4, rows),
+    "checkpoint_every": (3, "checkpoints"),
+}
+
+
+def test_the_table_of_options_is_complete():
+    assert set(OPTIONS) == set(TrainConfig.model_fields)
+
+
+@pytest.mark.parametrize("name", [name for name, (_, seen) in OPTIONS.items() if seen == "weights" or callable(seen)])
+def test_every_option_changes_something(tiny_config, images, tmp_path, name):
+    value, seen = OPTIONS[name]
+    replaced = {"batch_images": {"batch_tokens": None}, "d_sae": {"expansion": None}}.get(name, {})
+    if name == "images":
+        next(images.rglob("*.png")).unlink()
+        value = str(images)
+    if name in ("out", "tokens"):
+        value = tmp_path / value
+    if name == "backbone":
+        replaced = {"backbone_options": {"untrained": True}, "batch_tokens": None}
+    base = train(tiny_config())
+    changed = train(tiny_config(**({"out": tmp_path / "changed", name: value} | replaced)))
+    look = seen if callable(seen) else lambda run: weights(run.path)
+    assert look(base) != look(changed)
+
+
+def test_map_allow_outside_and_strict_change_what_is_accepted(tiny_config, images, tmp_path):
+    table = tmp_path / "tables" / "cells.csv"
+    table.parent.mkdir()
+    (images / "blast" / "broken.png").write_bytes(b"nonsense")
+    paths = sorted(f"../images/{path.relative_to(images).as_posix()}" for path in images.rglob("*.png"))
+    pd.DataFrame({"file": paths}).to_csv(table, index=False)
+    accepted = {"images": str(table), "map": {"path": "file"}, "allow_outside": True}
+    assert train(tiny_config(**accepted)).completed
+    for name, value in (("map", {}), ("allow_outside", False), ("strict", True)):
+        with pytest.raises(CytosaeError):
+            train(tiny_config(**(accepted | {name: value, "out": tmp_path / "refused"})))
+
+
+def test_a_device_that_is_not_supported_is_refused(tiny_config):
+    with pytest.raises(CytosaeError, match="'meta' is not supported"):
+        train(tiny_config(device=OPTIONS["device"][0]))
+
+
+def test_workers_and_offline_reach_those_who_decode_and_download(tiny_config, monkeypatch):
+    import cytosae_toolkit.tokens as tokens
+    from cytosae_toolkit import plugins
+
+    passed, source, build = {}, tokens.token_source, plugins.build_backbone
+    monkeypatch.setattr(tokens, "token_source", lambda *a, **k: (passed.update(k), source(*a, **k))[1])
+    monkeypatch.setattr(plugins, "build_backbone", lambda *a, **k: (passed.update(k), build(*a, **k))[1])
+    train(tiny_config(workers=1, offline=True))
+    assert (passed["workers"], passed["offline"]) == (1, True)
+
+
+def test_checkpoint_every_decides_how_often_to_save(tiny_config, listener):
+    train(tiny_config(checkpoint_every=3))
+    assert [event.step for event in listener.events if isinstance(event, Checkpointed)] == [3, 6, 9, 12, 15, 18, 20]

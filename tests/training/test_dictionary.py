@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
+from cytosae_toolkit.training import dictionary
 from cytosae_toolkit.training.dictionary import (
     center_of,
     geometric_median,
@@ -58,13 +59,19 @@ def test_kaiming_uniform_is_bounded_and_seeded():
     assert not torch.equal(draw(0), draw(1))
 
 
-def test_rows_get_unit_norm_and_zero_stays_zero():
+@pytest.fixture(params=["compiled", "torch"])
+def implementation(request, monkeypatch):
+    if request.param == "torch":
+        monkeypatch.setattr(dictionary, "suits_kernels", lambda matrix: False)
+
+
+def test_rows_get_unit_norm_and_zero_stays_zero(implementation):
     weight = torch.tensor([[3.0, 4.0], [0.0, 0.0]])
     normalize_rows_(weight)
     torch.testing.assert_close(weight, torch.tensor([[0.6, 0.8], [0.0, 0.0]]))
 
 
-def test_the_gradient_along_a_row_is_removed():
+def test_the_gradient_along_a_row_is_removed(implementation):
     weight = torch.nn.Parameter(torch.tensor([[1.0, 0.0], [0.6, 0.8]]))
     remove_parallel_gradient_(weight)  # without a gradient there is nothing to do
     weight.grad = torch.tensor([[5.0, 2.0], [0.6, 0.8]])

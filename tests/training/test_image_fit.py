@@ -13,10 +13,10 @@ from cytosae_toolkit.training.image_fit import (
     MAX_IMAGES,
     PERCENT,
     ImageFit,
-    TokenSpread,
     fit_images,
     measure_training_images,
 )
+from cytosae_toolkit.training.token_spread import TokenSpread
 
 
 class Tokens:
@@ -44,15 +44,6 @@ def usual(n_images=100):
     return ImageFit.of_values(0.1 + 0.1 * steps, 10 + 20 * steps, TokenSpread((0.0,), ()))
 
 
-def test_the_spread_is_mean_and_dominant_dimensions(view):
-    spread = TokenSpread.of_images(view, np.arange(60))
-    expected = view.values.astype(np.float64).reshape(-1, 6).mean(axis=0)
-    np.testing.assert_allclose(spread.mean, expected, rtol=1e-12)
-    assert spread.excluded == ()
-    view.values[:, :, 4] *= 50
-    assert TokenSpread.of_images(view, np.arange(60)).excluded == (4,)
-
-
 def test_fvu_and_l0_equal_their_definition(view, toy):
     sae = toy()
     spread = TokenSpread(tuple(np.arange(6.0)), (1,))
@@ -73,13 +64,6 @@ def test_an_image_does_not_depend_on_its_neighbours(view, toy):
     spread = TokenSpread.of_images(view, np.arange(60))
     alone = [next(fit_images(toy(), view, np.array([row]), spread)) for row in range(60)]
     assert alone == list(fit_images(toy(), view, np.arange(60), spread))
-
-
-def test_a_perfect_reconstruction_and_an_image_at_the_mean():
-    spread, x = TokenSpread((1.0, 2.0), ()), torch.tensor([[1.0, 2.0], [1.0, 2.0]])
-    assert spread.fvu(x, x + 1) == 0.0
-    assert spread.fvu(x + 1, x + 1) == 0.0
-    assert spread.fvu(x + 1, x) == 1.0
 
 
 @pytest.mark.parametrize(

@@ -12,72 +12,21 @@ from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.training.config import TrainConfig
 from cytosae_toolkit.training.plan import (
     Plan,
-    Sizes,
-    default_expansion,
-    default_steps,
     disk_available,
     duration,
     fit_batch,
     memory_available,
-    resolve_sizes,
     run_disk,
     seconds_per_call,
     size,
     step_memory,
     step_seconds,
 )
+from cytosae_toolkit.training.sizes import Sizes
 
 
 def config(**values) -> TrainConfig:
     return TrainConfig(images="cells", out="run", **values)
-
-
-def sizes_of(n_images: int = 100, tokens_per_image: int = 257, **values) -> Sizes:
-    return resolve_sizes(config(**values), d_model=768, n_images=n_images, tokens_per_image=tokens_per_image)
-
-
-def test_what_is_given_is_taken():
-    found = sizes_of(expansion=2.5, steps=1000, batch_tokens=500, warmup_steps=7)
-    assert found == Sizes(d_model=768, d_sae=1920, batch_tokens=500, steps=1000, warmup_steps=7)
-    assert sizes_of(d_sae=33).d_sae == 33
-    assert sizes_of(batch_images=10).batch_tokens == 2570
-    assert sizes_of(warmup_steps=0).warmup_steps == 0
-
-
-def test_size_and_steps_follow_the_data():
-    small, large = sizes_of(n_images=20), sizes_of(n_images=41_906)
-    assert small.d_sae < large.d_sae == 64 * 768
-    assert small.steps * small.batch_tokens == pytest.approx(4_000_000, rel=0.01)
-    assert large.steps * large.batch_tokens == pytest.approx(257_000_000, rel=0.01)  # as many as the paper's
-
-
-def test_more_data_never_mean_fewer_latents_or_steps():
-    amounts = [10**k for k in range(2, 9)]
-    for values in ([default_expansion(n) for n in amounts], [default_steps(n, 100) for n in amounts]):
-        assert values == sorted(values)
-
-
-def test_the_warm_up_is_500_steps_and_at_most_a_twentieth():
-    assert sizes_of(steps=100_000).warmup_steps == 500
-    assert sizes_of(steps=200).warmup_steps == 10
-    assert sizes_of(steps=3).warmup_steps == 1
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"batch_images": 101}, r"batch of 101 images is more than the 100 training images\. Lower --batch-images"),
-        ({"batch_tokens": 25_701}, r"batch of 25701 tokens is more than the 25700 tokens.*Lower --batch-tokens"),
-    ],
-    ids=["images", "tokens"],
-)
-def test_fewer_images_than_a_batch_are_refused(values, message):
-    with pytest.raises(CytosaeError, match=message):
-        sizes_of(**values)
-
-
-def test_a_small_set_makes_a_small_batch():
-    assert sizes_of(n_images=2).batch_tokens == 514
 
 
 PLAN = Plan(
@@ -117,6 +66,34 @@ def test_too_little_memory_is_refused():
         replace(PLAN, memory_available=8_500_000_000).check()  # a tenth stays free
 
 
+SHARED = replace(PLAN, memory_bytes=2_000_000_000, processes=4)
+
+
+def test_processes_that_share_the_memory_of_a_machine_are_counted_together():
+    assert "Memory    about 2.0 GB in each of 4 processes, 8.0 GB together, of 10.0 GB free" in SHARED.lines()
+    SHARED.check()
+    message = r"needs about 8\.0 GB of memory for 4 processes, 8\.5 GB are free\..*or start fewer processes"
+    with pytest.raises(CytosaeError, match=message):
+        replace(SHARED, memory_available=8_500_000_000).check()
+
+
+def test_processes_with_a_gpu_each_are_not_added_up():
+    apart = replace(PLAN, processes=4, devices=4)
+    assert "Memory    about 8.0 GB on each of 4 GPUs, of 10.0 GB free on one" in apart.lines()
+    apart.check()
+    with pytest.raises(CytosaeError, match=r"needs about 8\.0 GB of memory, 8\.5 GB are free\."):
+        replace(apart, memory_available=8_500_000_000).check()
+
+
+def test_a_process_among_others_needs_memory_for_its_share_of_batch_and_window():
+    sizes = Sizes(d_model=64, d_sae=512, batch_tokens=256, steps=1, warmup_steps=1)
+    sae = Mock(step_bytes=lambda n_tokens: 1000 * n_tokens)
+    weights = step_memory(replace(sizes, batch_tokens=0), sae, 0)
+    assert step_memory(sizes, sae, 80) == weights + 256_000 + 240
+    assert step_memory(sizes, sae, 80, n_ranks=4) == weights + 64_000 + 60
+    assert step_memory(sizes, sae, 0, n_ranks=3) == weights + 86_000  # the largest share
+
+
 def test_too_small_a_disk_is_refused():
     with pytest.raises(CytosaeError, match=r"2\.0 GB of disk, 1\.5 GB are free\. Free some space.*--no-token-store"):
         replace(PLAN, disk_available=1_500_000_000).check()
@@ -138,15 +115,18 @@ def test_memory_grows_with_every_size():
 
 
 def test_a_batch_that_nobody_asked_for_is_halved_until_it_fits():
-    sizes = sizes_of()
-    sae = Mock(step_bytes=lambda n_tokens: 10_000 * n_tokens)
-    available = step_memory(replace(sizes, batch_tokens=1024), sae, 0) / 0.89
-    found = fit_batch(config(), sizes, sae, int(available), 0)
+    sizes = Sizes(d_model=8, d_sae=16, batch_tokens=4096, steps=100, warmup_steps=1)
+
+    def fitted(sizes, available, **values):
+        return fit_batch(config(**values), sizes, lambda sizes: 10_000 * sizes.batch_tokens, available)
+
+    available = int(10_000 * 1024 / 0.89)
+    found = fitted(sizes, available)
     assert found.batch_tokens == 1024
     assert found.steps * found.batch_tokens == sizes.steps * sizes.batch_tokens  # each token is shown as often
-    assert fit_batch(config(steps=9), replace(sizes, steps=9), sae, int(available), 0).steps == 9
-    assert fit_batch(config(), sizes, sae, 1, 0).batch_tokens == 256
-    assert fit_batch(config(batch_tokens=4096), sizes, sae, 1, 0) == sizes  # the user's word
+    assert fitted(replace(sizes, steps=9), available, steps=9).steps == 9
+    assert fitted(sizes, 1).batch_tokens == 256
+    assert fitted(sizes, 1, batch_tokens=4096) == sizes  # the user's word
 
 
 def test_trials_expect_more_time_for_more_work():

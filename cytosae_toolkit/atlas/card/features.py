@@ -25,9 +25,8 @@ from cytosae_toolkit.training.metrics import (
     Measured,
     MetricAccumulator,
     Metrics,
-    TokenMoments,
-    token_moments,
 )
+from cytosae_toolkit.training.moments import TokenMoments, token_moments
 
 UNTRAINED_LATENTS = 1024
 """How many latents of the untrained SAE are looked at."""

@@ -172,7 +172,7 @@ class _Resolved:
 
 def _resolve(config: TrainConfig) -> _Resolved:
     """Find the plugins and validate their options."""
-    from cytosae_toolkit.training.preparing import choose_parts
+    from cytosae_toolkit.training.parts import choose_parts
 
     backbone, sae = choose_parts(config)
     return _Resolved(config, sae.options, backbone.options)

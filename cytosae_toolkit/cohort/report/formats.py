@@ -19,6 +19,11 @@ def is_nothing(value: Any) -> bool:
     return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
 
 
+def blank(value: Any) -> str:
+    """Return text as it is, ``""`` where there is nothing."""
+    return "" if is_nothing(value) else str(value)
+
+
 def number(value: Any) -> str:
     """Three digits: ``39.1``, ``0.0123``, ``12,345``."""
     if is_nothing(value):

@@ -14,7 +14,7 @@ from cytosae_toolkit.cohort.report.formats import count, percent
 
 if TYPE_CHECKING:
     from cytosae_toolkit.cohort.report.inputs import Inputs
-    from cytosae_toolkit.cohort.report.patient import _Maker
+    from cytosae_toolkit.cohort.report.patient_tables import Patient
     from cytosae_toolkit.cohort.report.profile import Profile
 
 FEW_CELLS = 100
@@ -41,28 +41,28 @@ def _confounding(profile: Profile, column: str) -> str:
     return " ".join(filter(None, sentences))
 
 
-def patient_caveats(maker: _Maker) -> list[Text]:
+def patient_caveats(patient: Patient) -> list[Text]:
     """Return the caveats of a report about a patient, the most important first."""
-    found = [GENERAL_CAVEATS[0], *_demonstration(maker), *_cells(maker), *_others(maker), *_images(maker)]
-    if "confounding" in maker.tables.facts:
-        found.append([maker.tables.facts.value("confounding", str)])
-    if maker.classified is not None:
-        record = maker.classified.folder.record
+    found = [GENERAL_CAVEATS[0], *_demonstration(patient), *_cells(patient), *_others(patient), *_images(patient)]
+    if "confounding" in patient.tables.facts:
+        found.append([patient.tables.facts.value("confounding", str)])
+    if patient.classified is not None:
+        record = patient.classified.folder.record
         caveats = record.document.get("caveats", [])
         found += [["Of the classification: ", record.value("caveats", i, form=str)] for i in range(len(caveats))]
-    if maker.pictures.problem:
-        found.append(["Some heat maps show the strongest patch alone: ", Name(maker.pictures.problem)])
+    if patient.pictures.problem:
+        found.append(["Some heat maps show the strongest patch alone: ", Name(patient.pictures.problem)])
     return [*found, *GENERAL_CAVEATS[1:]]
 
 
-def _demonstration(maker: _Maker) -> list[Text]:
-    if not maker.inputs.cohort.record.get("demonstration"):
+def _demonstration(patient: Patient) -> list[Text]:
+    if not patient.inputs.cohort.record.get("demonstration"):
         return []
     return [["The cells are generated, or the patients simulated: this report shows how reports look, no more."]]
 
 
-def _cells(maker: _Maker) -> list[Text]:
-    facts = maker.tables.facts
+def _cells(patient: Patient) -> list[Text]:
+    facts = patient.tables.facts
     found: list[Text] = []
     n = int(facts.raw("n_cells"))
     if n < FEW_CELLS:
@@ -78,12 +78,12 @@ def _cells(maker: _Maker) -> list[Text]:
     return found
 
 
-def _others(maker: _Maker) -> list[Text]:
-    facts, group = maker.tables.facts, maker.profile.group
-    if not len(maker.profile.others):
+def _others(patient: Patient) -> list[Text]:
+    facts, group = patient.tables.facts, patient.profile.group
+    if not len(patient.profile.others):
         return [["There are no other patients: nothing says what is usual."]]
     if group is None:
-        return [[f"The {maker.inputs.request.column} of this patient is unknown: there is no group of its own."]]
+        return [[f"The {patient.inputs.request.column} of this patient is unknown: there is no group of its own."]]
     if int(facts.raw("n_same")) >= FEW_PATIENTS:
         return []
     return [
@@ -94,8 +94,8 @@ def _others(maker: _Maker) -> list[Text]:
     ]  # fmt: skip
 
 
-def _images(maker: _Maker) -> list[Text]:
-    facts = maker.tables.facts
+def _images(patient: Patient) -> list[Text]:
+    facts = patient.tables.facts
     found: list[Text] = []
     if "unlike_share" in facts and float(facts.raw("unlike_share")) > 0:
         found.append(

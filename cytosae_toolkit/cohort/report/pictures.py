@@ -150,12 +150,12 @@ def svg_uri(text: str) -> str:
     return _uri("image/svg+xml", text.encode())
 
 
-def figure_uri(figure: Figure, dpi: int = 170) -> str:
+def figure_uri(figure: Figure) -> str:
     """Return a figure as a data URI, PNG."""
     import io
 
     out: Any = io.BytesIO()
-    figure.savefig(out, dpi=dpi, format="png")
+    figure.savefig(out, dpi=170, format="png")
     return _uri("image/png", out.getvalue())
 
 

@@ -14,8 +14,12 @@ from PIL import Image
 from cytosae_toolkit.atlas.building import build_atlas
 from cytosae_toolkit.cohort.barcodes import barcodes
 from cytosae_toolkit.cohort.cohort import save_cohort
-from cytosae_toolkit.cohort.report.inputs import Request
+from cytosae_toolkit.cohort.report.inputs import Request, open_inputs
+from cytosae_toolkit.cohort.report.patient_tables import Patient
+from cytosae_toolkit.cohort.report.profile import Profile
+from cytosae_toolkit.cohort.report.sources import TableFolder
 from cytosae_toolkit.images import read_images
+from cytosae_toolkit.progress import SILENT
 from cytosae_toolkit.training import load_run
 from tests.atlas.conftest import WholeTokens, whole_run_folder
 from tests.cohort.compared import NoExplorer
@@ -62,6 +66,16 @@ def request_for(barcodes_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     """Return a function that makes a request; heat maps that the atlas does not keep cannot be computed."""
     monkeypatch.setattr("cytosae_toolkit.explore.explorer.Explorer", NoExplorer)
     return lambda **changes: Request(**({"source": barcodes_path, "out": tmp_path / "r.html"} | changes))
+
+
+@pytest.fixture
+def alone(request_for: Callable[..., Request], tmp_path: Path) -> Patient:
+    """A patient of one cell, whom no classification knows."""
+    request = request_for()
+    inputs = open_inputs(request, ["--patient", ALONE])
+    profile = Profile(inputs.cohort, inputs.cohort.row_of(ALONE), inputs.groups)
+    tables = TableFolder(tmp_path, tmp_path, request.out, inputs.command)
+    return Patient(inputs, ALONE, profile, None, tables, SILENT)
 
 
 @pytest.fixture(scope="session")

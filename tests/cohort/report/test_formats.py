@@ -17,6 +17,7 @@ from cytosae_toolkit.cohort.report import formats
         (formats.signed, 2.5, "+2.50"), (formats.signed, -2.5, "−2.50"), (formats.signed, 0, "0.00"),
         (formats.count, "1234", "1,234"), (formats.percent, 0.1234, "12.3 %"), (formats.p_value, 1e-9, "<0.001"),
         (formats.p_value, 0.0123, "0.012"), (formats.word, "aml_m3", "aml m3"), (formats.word, None, "–"),
+        (formats.blank, "colour", "colour"),
     ],
 )  # fmt: skip
 def test_numbers_as_they_are_read(form, value, shown):
@@ -42,3 +43,7 @@ def test_shares_and_p_values_agree(value):
 )  # fmt: skip
 def test_another_number_does_not_agree(shown, value):
     assert not formats.agrees(shown, value)
+
+
+def test_what_is_missing_is_blank():
+    assert formats.blank(None) == formats.blank(math.nan) == ""

@@ -35,27 +35,6 @@ def test_every_number_of_a_patient_traces_to_a_file(request_for, patient):
     assert len(read_report(made.report.read_text()).values) > 50
 
 
-def test_the_facts_of_a_patient_are_those_of_the_barcodes(request_for, barcodes_path):
-    made = make_report(request_for(), patient=ODD)
-    facts = pd.read_csv(made.files[0] / "facts.csv").set_index("fact")["value"]
-    obs = open_cohort(barcodes_path).adata.obs
-    assert int(facts["n_cells"]) == obs.loc[ODD, "n_cells"] == 5
-    assert int(facts["n_others"]) == 10
-    assert int(facts["n_same"]) == 4
-    latents = pd.read_csv(made.files[0] / "latents.csv")
-    cohort = open_cohort(barcodes_path)
-    own = cohort.barcodes.toarray()[cohort.row_of(ODD)]
-    assert latents["value"].to_numpy() == pytest.approx(own[latents["latent"]])
-
-
-def test_cells_are_those_of_the_patient_and_references_are_not(request_for):
-    made = make_report(request_for(), patient="p01")
-    cells = pd.read_csv(made.files[0] / "cells.csv")
-    assert set(cells["patient"][cells["of"] == "this patient"]) == {"p01"}
-    assert "p01" not in set(cells["patient"][cells["of"] == "reference"])
-    assert "strongest patch alone" in made.report.read_text()
-
-
 def test_a_classification_is_read_and_checked(request_for, classification, tmp_path):
     made = make_report(request_for(classification=classification), patient="p02")
     text = made.report.read_text()
