@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -60,7 +60,7 @@ def map_threads(
                 future.cancel()
 
 
-def one_ahead(items: Iterable[Item]) -> Iterator[Item]:
+def one_ahead(items: Iterable[Item]) -> Generator[Item]:
     """Yield what an iterable yields; the next item is made in a thread while this one is worked on.
 
     An exception of the iterable is raised where its item would have come.

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from cytosae_toolkit.devices import autocast
 from cytosae_toolkit.errors import CytosaeError, NotFiniteError
-from cytosae_toolkit.images.parallel import n_workers
+from cytosae_toolkit.images.parallel import n_workers, one_ahead
 from cytosae_toolkit.interfaces.backbone import Backbone
 from cytosae_toolkit.tokens.identity import TokenIdentity
 from cytosae_toolkit.tokens.images import ImageSource
@@ -63,6 +64,16 @@ class GroupTokens:
     name: int
     tokens: NDArray[Any]
     unreadable: dict[int, CytosaeError]
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Images of a group from position `start` on, `n` of them: errors by position, inputs of those without."""
+
+    start: int
+    n: int
+    errors: dict[int, CytosaeError]
+    inputs: torch.Tensor | None
 
 
 class TokenComputer:
@@ -125,32 +136,42 @@ class TokenComputer:
         """
         size = batch_size or self.batch_size
         groups = list(groups)
-        with self._prefetched(images, [i for group in groups for i in group.images], 2 * size) as inputs:
+        with (
+            self._prefetched(images, [i for group in groups for i in group.images], size) as inputs,
+            closing(one_ahead(self._batches(groups, inputs, size))) as batches,
+        ):
             for group in groups:
-                yield self._group(images, group, inputs, size, advance)
+                yield self._group(images, group, batches, size, advance)
+
+    def _batches(self, groups: Sequence[Group], inputs: Iterator[Any], size: int) -> Iterator[_Batch]:
+        """Yield the batches of all groups; a group begins a batch of its own."""
+        for group in groups:
+            for start in range(0, len(group.images), size):
+                found = list(islice(inputs, min(size, len(group.images) - start)))
+                errors = {start + i: x for i, x in enumerate(found) if isinstance(x, CytosaeError)}
+                pinned = self.device.startswith("cuda")
+                yield _Batch(start, len(found), errors, _filled(found, size, pinned=pinned))
 
     def _group(
         self,
         images: ImageSource,
         group: Group,
-        inputs: Iterator[Any],
+        batches: Iterator[_Batch],
         size: int,
         advance: Callable[[int], None],
     ) -> GroupTokens:
         n = len(group.images)
         tokens = np.zeros((n, *self.identity.image_shape), dtype=self.identity.numpy_dtype)
         unreadable: dict[int, CytosaeError] = {}
-        for start in range(0, n, size):
-            positions = range(start, min(start + size, n))
-            batch = [next(inputs) for _ in positions]
-            unreadable |= {p: x for p, x in zip(positions, batch, strict=True) if isinstance(x, CytosaeError)}
-            readable = [p for p in positions if p not in unreadable]
-            if readable:
-                out = self._forward(_filled(batch, size))[: len(batch)]
-                self._check(images, out, {p - start: group.images[p] for p in readable})
+        for batch in islice(batches, -(-n // size)):
+            unreadable |= batch.errors
+            readable = [p for p in range(batch.start, batch.start + batch.n) if p not in batch.errors]
+            if batch.inputs is not None:
+                out = self._forward(batch.inputs)[: batch.n]
+                self._check(images, out, {p - batch.start: group.images[p] for p in readable})
                 rounded = out.to(_torch_dtype(self.identity.dtype)).cpu().numpy()
-                tokens[readable] = rounded[[p - start for p in readable]]
-            advance(len(batch))
+                tokens[readable] = rounded[[p - batch.start for p in readable]]
+            advance(batch.n)
         return GroupTokens(group.name, tokens, unreadable)
 
     def _forward(self, batch: torch.Tensor) -> torch.Tensor:
@@ -219,13 +240,19 @@ class TokenComputer:
 _LIMITS = {"float16": 65520.0, "float32": float("inf")}
 
 
-def _filled(batch: Sequence[torch.Tensor | CytosaeError], size: int) -> torch.Tensor:
-    """Stack a batch; gaps and the end of a short one are filled with its first readable image."""
+def _filled(batch: Sequence[torch.Tensor | CytosaeError], size: int, *, pinned: bool) -> torch.Tensor | None:
+    """Stack a batch; gaps and the end of a short one are filled with its first readable image, None without one.
+
+    Page-locked memory is fetched by a GPU while the next batch is made.
+    """
     import torch
 
-    first = next(x for x in batch if isinstance(x, torch.Tensor))
+    first = next((x for x in batch if isinstance(x, torch.Tensor)), None)
+    if first is None:
+        return None
     filled = [x if isinstance(x, torch.Tensor) else first for x in batch]
-    return torch.stack(filled + [first] * (size - len(filled)))
+    out = torch.empty((size, *first.shape), dtype=first.dtype, pin_memory=pinned)
+    return torch.stack(filled + [first] * (size - len(filled)), out=out)
 
 
 def _torch_dtype(name: str) -> torch.dtype:

@@ -58,8 +58,10 @@ class Exponentials:
     def see(self, first: int, block: Tensor) -> None:
         """Take from a block what belongs to ghosts."""
         latents = self.ghosts.latents
-        bounds = torch.tensor([first, first + len(block)], device=latents.device)
-        low, high = torch.searchsorted(latents, bounds).tolist()
+        low, high = 0, len(latents)
+        if len(block) < len(self._bias):
+            bounds = torch.tensor([first, first + len(block)], device=latents.device)
+            low, high = torch.searchsorted(latents, bounds).tolist()
         inside = latents[low:high]
         own = self.activations[low:high]
         if self.ghosts.tokens is None:

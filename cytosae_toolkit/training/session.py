@@ -256,6 +256,7 @@ def make_batches(prepared: Prepared, view: TokenView | LiveView, ranks: Ranks = 
         batch_images=config.batch_images,
         window_images=config.window_images,
         part=(ranks.rank, ranks.size),
+        pinned=prepared.device.startswith("cuda"),
     )
 
 

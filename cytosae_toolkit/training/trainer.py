@@ -98,7 +98,7 @@ class Trainer:
     sae : SparseAutoencoder
         On its device, initialised.
     batches : Batches
-        Source of batches, or of this process's share of them, float32 on the CPU.
+        Source of batches, or of this process's share of them, on the CPU.
     schedule : Schedule
         Settings.
     run : Path
@@ -166,7 +166,7 @@ class Trainer:
             self._logged = (self.step, time.monotonic())
             for tokens in self.batches.iterate(self.step, remaining):
                 with _explain_memory(tokens):
-                    terms = self.train_step(tokens.to(self.device, non_blocking=True))
+                    terms = self.train_step(tokens.to(self.device, non_blocking=True).to(torch.float32))
                 if self.step % self.schedule.log_every == 0 or self.step == self.schedule.steps:
                     self._log(tokens, terms, task)
                 task.advance()
@@ -252,7 +252,7 @@ class Trainer:
             "tokens": self.step * batch,
             "loss": sum(values.values()),
             **values,
-            **batch_metrics(self.sae, sample.to(self.device)),
+            **batch_metrics(self.sae, sample.to(self.device, torch.float32)),
             "dead_share": dead_share(self.sae),
             "lr": self.schedule.rate(self.step - 1),
             "tokens_per_second": rate,

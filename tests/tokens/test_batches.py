@@ -47,6 +47,27 @@ def test_every_token_comes_once_per_epoch(sizes, seed):
         assert len(found) == epoch
 
 
+@pytest.mark.parametrize("sizes", [{"batch_tokens": 37}, {"batch_images": 3}])
+def test_pinned_batches_are_made_in_page_locked_memory_as_stored(monkeypatch, sizes):
+    asked, empty = [], torch.empty
+
+    def note(shape, *, dtype, pin_memory):
+        asked.append(pin_memory)
+        return empty(shape, dtype=dtype)
+
+    monkeypatch.setattr(torch, "empty", note)
+
+    class Halves(Numbered):
+        def read(self, indices):
+            return super().read(indices).astype(np.float16)
+
+    usual, pinned = (TokenBatches(Halves(12), seed=1, window_images=5, pinned=way, **sizes) for way in (False, True))
+    for one, other in zip(usual.iterate(0, 4), pinned.iterate(0, 4), strict=True):
+        assert (one.dtype, other.dtype) == (torch.float32, torch.float16)
+        assert torch.equal(one, other.float())
+    assert set(asked) == {False, True}
+
+
 @given(SIZES, st.integers(0, 100), st.integers(0, 30))
 @settings(max_examples=40, deadline=None)
 def test_iterating_from_anywhere_equals_random_access(sizes, seed, start):
