@@ -26,6 +26,20 @@ def interleaved(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[
     return found
 
 
+def awaited(call: Callable[[], object], device: str) -> Callable[[], object]:
+    """Return a call that ends when the device has done its work."""
+    if not device.startswith("cuda"):
+        return call
+
+    def whole() -> None:
+        import torch
+
+        call()
+        torch.cuda.synchronize(device)
+
+    return whole
+
+
 def spread(values: list[float], digits: int = 2) -> str:
     """Return median and range, such as ``"4.10 (3.95 to 4.31)"``."""
     return f"{np.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
@@ -67,8 +81,9 @@ def machine() -> str:
         platform.processor(),
     )
     flags = [name for name in ("AVX2", "AVX512", "AMX") if name in torch.backends.cpu.get_cpu_capability().upper()]
+    gpus = "".join(f"{torch.cuda.get_device_name(i)}, " for i in range(torch.cuda.device_count()))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
-        f"{model}, {os.cpu_count()} cores ({', '.join(flags) or 'no vector extensions'}), {memory:.0f} GiB, "
+        f"{gpus}{model}, {os.cpu_count()} cores ({', '.join(flags) or 'no vector extensions'}), {memory:.0f} GiB, "
         f"Python {platform.python_version()}, PyTorch {torch.__version__}, {torch.get_num_threads()} threads"
     )

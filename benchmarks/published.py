@@ -23,6 +23,8 @@ class PublishedSAE(nn.Module):
         Ghost gradients for dead latents.
     """
 
+    steps_since_fired: Tensor
+
     def __init__(self, d_model: int, d_sae: int, *, ghosts: bool) -> None:
         super().__init__()
         self.W_enc = nn.Parameter(torch.zeros(d_model, d_sae))
@@ -30,7 +32,7 @@ class PublishedSAE(nn.Module):
         self.W_dec = nn.Parameter(torch.zeros(d_sae, d_model))
         self.b_dec = nn.Parameter(torch.zeros(d_model))
         self.ghosts = ghosts
-        self.steps_since_fired = torch.zeros(d_sae, dtype=torch.int64)
+        self.register_buffer("steps_since_fired", torch.zeros(d_sae, dtype=torch.int64))
 
     def loss(self, x: Tensor) -> Tensor:
         """Return the objective of tokens float32 [n, d_model], a scalar."""

@@ -1,4 +1,4 @@
-"""Gradients against autograd through a plain dense implementation."""
+"""Gradients against autograd through a dense implementation, on the processor and on a GPU where there is one."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cytosae_toolkit.training.tokenwise import Ghosts, Tokenwise
 from cytosae_toolkit.training.unit_decoder import UnitDecoderSAE
 
 N, D_MODEL, D_SAE, L1 = 60, 16, 90, 0.02
+DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 
 
 class Plain(UnitDecoderSAE):
@@ -24,20 +25,25 @@ class Plain(UnitDecoderSAE):
     def loss(self, tokens, context): ...
 
 
+@pytest.fixture(params=DEVICES)
+def device(request):
+    return request.param
+
+
 @pytest.fixture
-def sae():
+def sae(device):
     generator = torch.Generator().manual_seed(0)
     made = Plain(D_MODEL, D_SAE)
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator))
         made.before_step()
-    return made
+    return made.to(device)
 
 
 @pytest.fixture
-def tokens():
-    return torch.randn(N, D_MODEL, generator=torch.Generator().manual_seed(1))
+def tokens(device):
+    return torch.randn(N, D_MODEL, generator=torch.Generator().manual_seed(1)).to(device)
 
 
 def terms(x_hat: Tensor, x: Tensor, sums: Tensor, n: int = N) -> dict[str, Tensor]:
@@ -93,8 +99,8 @@ def test_gradients_equal_autograd_at_every_density(sae, tokens, path, shift):
 def test_ghosts_equal_autograd(sae, tokens, path, share, pieces, monkeypatch):
     generator = torch.Generator().manual_seed(5)
     sae.b_enc.data -= 1.0
-    latents = torch.nonzero(torch.rand(D_SAE, generator=generator) < 0.6)[:, 0]
-    some = torch.rand(N, generator=generator) < 0.4 if share else None
+    latents = torch.nonzero(torch.rand(D_SAE, generator=generator) < 0.6)[:, 0].to(tokens.device)
+    some = (torch.rand(N, generator=generator) < 0.4).to(tokens.device) if share else None
     if pieces:
         monkeypatch.setattr(tokenwise, "PIECE_TOKENS", 17)
     work = Tokenwise(sae)
@@ -109,9 +115,9 @@ def test_top_k_equals_autograd(sae, tokens, pieces, monkeypatch):
     h = sae.preactivations(tokens)
     values, indices = h.topk(5, dim=1)
     z = torch.zeros_like(h).scatter(1, indices, torch.relu(values))
-    some = torch.arange(3, D_SAE, 4)
+    some = torch.arange(3, D_SAE, 4, device=tokens.device)
     few_values, few = h[:, some].topk(3, dim=1)
-    helpers = torch.zeros(N, len(some)).scatter(1, few, torch.relu(few_values)) @ sae.W_dec[some]
+    helpers = torch.zeros_like(h[:, some]).scatter(1, few, torch.relu(few_values)) @ sae.W_dec[some]
     goal = tokens - 0.5
     expected = terms(sae.decode(z), tokens, z.sum(dim=1)) | {"more": (helpers - goal).square().sum() / N}
 
@@ -144,7 +150,7 @@ def test_scaled_sums_scale_the_gradients(sae, tokens):
 def test_bfloat16_products_stay_near(sae, tokens):
     wanted = gradients(sae, dense(sae, tokens))
     for path in ("sparse", "dense"):
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast(tokens.device.type, dtype=torch.bfloat16):
             work = Tokenwise(sae)
             work.relu(tokens, terms, path=path)
         for name, gradient in gradients(sae, work.terms()).items():
@@ -160,7 +166,7 @@ def test_auto_follows_the_density(sae, tokens, monkeypatch):
         with torch.no_grad():
             sae.b_enc.fill_(shift)
         Tokenwise(sae).relu(tokens, terms)
-    assert taken == ["_relu_sparse", "_relu_dense"]
+    assert taken == ["_relu_sparse" if tokens.device.type == "cpu" else "_relu_dense", "_relu_dense"]
 
 
 @pytest.mark.parametrize(("n_tokens", "widest", "sizes"), [(10, 0, [10]), (20_000, 0, [6666, 6667, 6667])])
