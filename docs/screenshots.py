@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import napari
+from PIL import Image
 from qtpy.QtWidgets import QApplication
 
 from napari_cytosae._widget import dock
@@ -41,9 +42,11 @@ def settle(seconds: float = 1.0) -> None:
 
 
 def shoot(viewer: Any, out: Path, name: str) -> None:
-    """Save the window."""
+    """Save the window, in 256 colours."""
     settle()
-    viewer.screenshot(str(out / f"{name}.png"), canvas_only=False, flash=False)
+    window = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)).convert("RGB")
+    few = window.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=4, dither=Image.Dither.NONE)
+    few.save(out / f"viewer-{name}.png", optimize=True)
 
 
 def take(atlas: Path, image: Path, out: Path, latent: int | None) -> None:

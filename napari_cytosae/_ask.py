@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
+from napari_cytosae._alike import AlikePanel, asked_region
 from napari_cytosae._answers import Answer
+from napari_cytosae._cell_opener import CellOpener
 from napari_cytosae._filters import everywhere_box
 from napari_cytosae._listening import Listening
 from napari_cytosae._region_panel import RegionPanel
@@ -44,6 +46,12 @@ class AskPanel(Listening, QWidget):
         for part in (self.hovered, self.pinned, self.asked):
             self.parts.addWidget(part)
             self.parts.setCollapsible(self.parts.count() - 1, False)
+        self.opener, self.alike = CellOpener(viewer, session, self), AlikePanel(session)
+        self.alike.opened.connect(self.opener.open)
+        self.alike.closed.connect(self._show_answers)
+        self.asked.alike.clicked.connect(self.look_alike)
+        self._picture: Picture | None = None
+        self._alike_to: tuple[Scene | None, Spot | None] = (None, None)
         self._newest: QWidget = self.asked
         self._moved = False
         self.parts.splitterMoved.connect(self._leave_room)
@@ -51,7 +59,8 @@ class AskPanel(Listening, QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(everywhere_box(session))
-        layout.addWidget(self.parts)
+        layout.addWidget(self.parts, 1)
+        layout.addWidget(self.alike, 1)
         self._last: Spot | None = None
         self.listen(session.scene_changed, self._forget)
         self.listen(session.spot_changed, self._show_hovered)
@@ -60,7 +69,31 @@ class AskPanel(Listening, QWidget):
 
     def show_on(self, picture: Picture | None) -> None:
         """Say what the session's scene is read from, for regions; call it before `Session.set_scene`."""
+        self._picture = picture
         self.asked.show_on(picture)
+        if picture is None and not self.alike.isHidden():
+            self.alike.close_cells()
+
+    def look_alike(self) -> None:
+        """Show cells of the atlas like region 1, or like the clicked patch, in the place of the concepts."""
+        scene = self.session.scene
+        found = None if scene is None else asked_region(self.viewer, self._picture, scene, self.session.pinned)
+        if found is None:
+            self.asked.say("Click a patch of the picture, or draw region 1, and ask again.")
+        else:
+            self._alike_to = scene, self.session.pinned
+            self.parts.hide()
+            self.alike.look(*found)
+
+    def _show_answers(self) -> None:
+        self._alike_to = None, None
+        self.parts.show()
+
+    def _check_alike(self) -> None:
+        """Put similar cells away once another picture, or another patch, is asked about."""
+        scene, pinned = self.session.scene, self.session.pinned
+        if not self.alike.isHidden() and (scene is not self._alike_to[0] or pinned not in (None, self._alike_to[1])):
+            self.alike.close_cells()
 
     def _forget(self) -> None:
         self._last = None
@@ -84,6 +117,7 @@ class AskPanel(Listening, QWidget):
         self._show(self.pinned, "Clicked patch", self.session.pinned)
 
     def _pin(self) -> None:
+        self._check_alike()
         self._show_pinned()
         self._give_room(self.asked if self.session.pinned is None else self.pinned)
 

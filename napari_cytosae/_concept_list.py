@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QPainter, QPaintEvent, QPalette, QResizeEvent
+from qtpy.QtCore import QEvent, QItemSelectionModel, QModelIndex, Qt
+from qtpy.QtGui import QInputEvent, QPainter, QPaintEvent, QPalette, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTableView, QWidget
 
 from napari_cytosae._listening import Listening
@@ -114,6 +114,12 @@ class ConceptList(Listening, QTableView):
     def latents(self) -> NDArray[np.int64]:
         """The latents that are listed, from top to bottom."""
         return self.rows.latents
+
+    def selectionCommand(self, index: QModelIndex, event: QEvent | None = None) -> QItemSelectionModel.SelectionFlag:
+        """Leave the selection to the first concept where a click or a key chooses the second one."""
+        if isinstance(event, QInputEvent) and slot_of(event.modifiers()) == 1:
+            return QItemSelectionModel.SelectionFlag.NoUpdate
+        return super().selectionCommand(index, event)
 
     def _choose(self, current: Index, _: Index) -> None:
         if self._choosing and current.isValid():

@@ -85,7 +85,7 @@ class Facts:
             return ""
         lines = [
             f"Found in {percent(self.frequency[latent])} of cells (frequency).",
-            f"Pattern strength {number(self.strength[latent])} on average over all cells (mean activation), "
+            f"Pattern strength {number(self.strength[latent])} on average over cells that show it (mean activation), "
             f"at most {number(self.largest[latent])} on a patch.",
             *self._about_type(latent),
         ]

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QObject
+from qtpy.QtWidgets import QWidget
 
 from napari_cytosae._pieces import pause
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from numpy.typing import NDArray
 
 SETTLED_MS = 300
 """A canvas that keeps its size for so long has found it, milliseconds."""
@@ -42,12 +44,12 @@ class Fit(QObject):
         self._running = False
 
     def start(self) -> None:
-        """Wait for a first picture; one that just fits by now is fitted again."""
+        """Wait for a first picture; one that napari fitted before the dock took its room is fitted again."""
         if self._running:
             return
         self._running = True
         self._viewer.layers.events.inserted.connect(self._on_inserted, position="last")
-        if self._fits():
+        if self._fitted_before():
             self._remember()
             self.again()
 
@@ -88,10 +90,28 @@ class Fit(QObject):
 
     def _fits(self) -> bool:
         """Say whether the zoom is that at which napari fits what there is into the canvas as it is."""
+        fitting = self._fitting()
+        return fitting is not None and abs(self._viewer.scene.camera.zoom / fitting - 1) < NEARLY
+
+    def _fitted_before(self) -> bool:
+        """Say whether all lies in the middle, fitted into this canvas, or into one wider by the dock at most."""
+        parent = self.parent()
+        low, high = self._fitting(), self._fitting(parent.width() if isinstance(parent, QWidget) else 0)
+        if low is None or high is None:
+            return False
+        camera, middle = self._viewer.scene.camera, self._extent().mean(axis=0)
+        near = np.allclose(camera.center[-2:], middle, atol=NEARLY / camera.zoom)
+        return bool(near and low * (1 - NEARLY) < camera.zoom < high * (1 + NEARLY))
+
+    def _extent(self) -> NDArray[np.float64]:
+        """Return the first and the last corner of what is displayed, float64 [2, 2]."""
+        return np.asarray(self._viewer.layers.extent.world[:, list(self._viewer.dims.displayed)], dtype=np.float64)
+
+    def _fitting(self, wider: float = 0.0) -> float | None:
+        """Return the zoom at which napari fits all into the canvas, were it wider by so many pixels."""
         viewer = self._viewer
         if not len(viewer.layers) or viewer.dims.ndisplay != 2:
-            return False
-        low, high = viewer.layers.extent.world[:, list(viewer.dims.displayed)]
-        sides = np.maximum(high - low, 1e-9)
-        zoom = (1 - MARGIN) * float(np.min(np.asarray(viewer.canvas.viewbox_size(viewer.layers)) / sides))
-        return bool(abs(viewer.scene.camera.zoom / zoom - 1) < NEARLY)
+            return None
+        low, high = self._extent()
+        room = np.asarray(viewer.canvas.viewbox_size(viewer.layers)) + np.array([0, wider])
+        return (1 - MARGIN) * float(np.min(room / np.maximum(high - low, 1e-9)))

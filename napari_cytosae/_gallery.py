@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import (
     QApplication,
@@ -22,7 +21,6 @@ from qtpy.QtWidgets import (
 )
 
 from cytosae_toolkit.progress import Progress
-from napari_cytosae._alike import AlikeRow, drawn_region
 from napari_cytosae._cell_opener import CellOpener
 from napari_cytosae._cells import KINDS, Cell, Kind, Scope, find_cells, patient_names
 from napari_cytosae._facts import facts_of
@@ -39,7 +37,6 @@ from napari_cytosae._thumbnails import Thumbnails
 
 if TYPE_CHECKING:
     from cytosae_toolkit.atlas.reading import Atlas
-    from napari_cytosae._pixels import Picture
     from napari_cytosae._session import Session
 
 
@@ -58,7 +55,6 @@ class Gallery(Listening, QWidget):
         super().__init__(parent)
         self._viewer, self._session = viewer, session
         self._atlas: Atlas | None = None
-        self._picture: Picture | None = None
         self._shown: tuple[object, ...] = ()
         self._job: Job[Any] | None = None
         self.opener = CellOpener(viewer, session, self)
@@ -68,7 +64,6 @@ class Gallery(Listening, QWidget):
         self.listen(session.source_changed, self._show_source)
         self.listen(session.latent_changed, self._show_latent, 0)
         self.listen(session.names_changed, self._show_title)
-        self.listen(session.pinned_changed, self._show_able)
         self.listen(session.scene_changed, self._show_able)
 
     # Widgets
@@ -92,14 +87,11 @@ class Gallery(Listening, QWidget):
         self.grid.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.grid.customContextMenuRequested.connect(self._show_menu)
         self.message = plain_label()
-        self.alike = made(QPushButton("More like this region"), enabled=False)
-        self.alike.setToolTip("Find cells of the atlas that share what region 1 contains, or else the clicked patch.")
-        self.alike.clicked.connect(self._ask_alike)
+        self.alike = made(QPushButton("Cells like a region…"), enabled=False)
+        self.alike.setToolTip("Under Ask: cells of the atlas that share what region 1, or the clicked patch, contains.")
         self.folders = QPushButton("Locate images…")
         self.folders.setToolTip("Say where the original images are now, if they were moved; it is remembered.")
         self.folders.clicked.connect(self._choose_folder)
-        self.alike_row = AlikeRow(self._session, self.thumbnails)
-        self.alike_row.opened.connect(self.opener.open)
 
     def _lay_out(self) -> None:
         kinds = QHBoxLayout()
@@ -113,7 +105,7 @@ class Gallery(Listening, QWidget):
         actions.addWidget(self.folders)
         box = QVBoxLayout(self)
         box.setContentsMargins(6, 6, 6, 6)
-        for part in (self.title, self.scopes, kinds, self.what, self.grid, self.message, self.alike_row, actions):
+        for part in (self.title, self.scopes, kinds, self.what, self.grid, self.message, actions):
             if isinstance(part, QHBoxLayout):
                 box.addLayout(part)
             else:
@@ -126,7 +118,6 @@ class Gallery(Listening, QWidget):
         if atlas is self._atlas and atlas is not None:
             return
         self._atlas = atlas
-        self.alike_row.forget()
         self.thumbnails.set_pictures(None if atlas is None else AtlasPictures(atlas, self._session.explorer))
         self.scopes.show_sets([] if atlas is None or not atlas.has_images else atlas.sets)
         self.folders.setEnabled(atlas is not None and atlas.has_images)
@@ -147,10 +138,6 @@ class Gallery(Listening, QWidget):
         latent = self._session.latent()
         self.title.setText("" if latent is None else f"<b>{escaped(self._session.describe(latent))}</b>")
         self.title.setToolTip("" if latent is None else f"latent {latent}")
-
-    def show_on(self, picture: Picture | None) -> None:
-        """Say which layer the session's scene is read from."""
-        self._picture = picture
 
     def _show_able(self) -> None:
         pictures = self._session.atlas is not None and self._session.atlas.has_images
@@ -217,23 +204,6 @@ class Gallery(Listening, QWidget):
         if clipboard is not None:
             menu.addAction("Copy image id", lambda: clipboard.setText(cell.id))
         return menu
-
-    # Cells that are alike
-
-    def _ask_alike(self) -> None:
-        scene, pinned = self._session.scene, self._session.pinned
-        if scene is None:
-            return
-        region = drawn_region(self._viewer, self._picture, scene)
-        if region is not None:
-            self.alike_row.look(region[0].image, region[1], "region 1")
-        elif pinned is not None:
-            image = scene.parts[pinned.part].image
-            patch = np.zeros(image.grid, dtype=bool)
-            patch[pinned.row, pinned.column] = True
-            self.alike_row.look(image, patch, "the clicked patch")
-        else:
-            self.message.setText("Click a patch of the picture, or draw region 1 (see Ask), and ask again.")
 
     # Moved originals
 

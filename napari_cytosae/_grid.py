@@ -127,7 +127,7 @@ class CellGrid(QListView):
     thumbnails : Thumbnails
         Makes the pictures.
     one_line : bool
-        One line that is scrolled sideways.
+        One line, of what fits.
 
     Attributes
     ----------
@@ -152,7 +152,8 @@ class CellGrid(QListView):
         self.doubleClicked.connect(self._open)
         if one_line:
             self.setWrapping(False)
-            self.setFixedHeight(tile_size(self.fontMetrics().height()).height() + 24)
+            self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+            self.setFixedHeight(tile_size(self.fontMetrics().height()).height() + 10)
         else:
             self.setMinimumHeight(tile_size(self.fontMetrics().height()).height() + 8)
 

@@ -10,7 +10,9 @@ from qtpy.QtWidgets import QTextBrowser, QVBoxLayout, QWidget
 
 from napari_cytosae._hover import HOVERED, PINNED
 from napari_cytosae._overlay import ACCENTS
+from napari_cytosae._parts import COLOUR as PART
 from napari_cytosae._pieces import FRAMED
+from napari_cytosae._regions import COLOURS as REGIONS
 
 if TYPE_CHECKING:
     from napari_cytosae._session import Session
@@ -65,6 +67,7 @@ _IN_PANELS = (
     ("Shift + click", "in a list or on the map: show the concept as the second one (Ctrl too)"),
     ("Enter, Ctrl+S", "where a name is typed: save name, note and verdict"),
     ("arrows, Enter", "among cells: walk; open one (a double click opens it too)"),
+    ("double click", "while a polygon is drawn: ends it, after a click on each corner"),
     ("right click", "on a cell: only this patient, only this image set"),
 )
 _COLOURS = (
@@ -72,8 +75,12 @@ _COLOURS = (
     (ACCENTS[1], "the second concept, when two are compared"),
     (HOVERED, "outline of the patch under the cursor"),
     (PINNED, "outline of the patch that was clicked"),
+    (PART, "outlines of the cells that were found and read, or of your boxes"),
+    (REGIONS["A"], "outline of region 1, which you draw under Ask"),
+    (REGIONS["B"], "outline of region 2, with which it is compared"),
     ("▲ ▼", "a patient shows more, or less, than the group"),
 )
+_SWATCHES = (*ACCENTS, HOVERED, PINNED, PART, *REGIONS.values())
 _WORDS = (
     ("candidate concept", "something that the model learnt to tell apart, which nobody has named yet (latent)"),
     ("pattern strength", "how strongly a patch, or on average a cell, shows it (activation)"),
@@ -110,7 +117,7 @@ def help_html() -> str:
     """Return the help as HTML without colours of its own, but those that it explains."""
     keys = [(f"<b>{shortcut.shown}</b>", shortcut.words) for shortcut in SHORTCUTS]
     lists = [(f"<b>{key}</b>", words) for key, words in _IN_PANELS]
-    colours = [(f'<span style="color:{c}">■</span>' if c.startswith("#") else c, words) for c, words in _COLOURS]
+    colours = [(_swatch(c) if c in _SWATCHES else c, words) for c, words in _COLOURS]
     words = [(f"<b>{word}</b>", meaning) for word, meaning in _WORDS]
     return (
         f"<h3>Keys</h3><p>Click the picture first: they work while it has the focus.</p>{_table(keys)}"
@@ -118,6 +125,11 @@ def help_html() -> str:
         f"<h3>Colours</h3>{_table(colours)}<h3>Words</h3>{_table(words)}"
         "<p><b>For research use only.</b> Not for diagnosis.</p>"
     )
+
+
+def _swatch(colour: str) -> str:
+    """Return a square of a colour on a light ground, as on a smear: dark ones are seen in the dark theme too."""
+    return f'<span style="background-color:#eee;color:{colour}">&nbsp;■&nbsp;</span>'
 
 
 def _table(rows: list[tuple[str, str]]) -> str:

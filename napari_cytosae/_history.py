@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QAbstractScrollArea, QTreeWidget, QTreeWidgetItem, QWidget
 
 if TYPE_CHECKING:
     from cytosae_toolkit.atlas.names_file import Annotation
+
+N_SEEN = 5
+"""Lines that are seen, where there is no more room."""
 
 
 class History(QTreeWidget):
@@ -22,6 +26,10 @@ class History(QTreeWidget):
         self.setHeaderLabels(["When", "Who", "What"])
         self.setToolTip("What was saved of this concept, the newest first; nothing is ever erased.")
         self.setSizeAdjustPolicy(QAbstractScrollArea.SizeAdjustPolicy.AdjustIgnored)
+
+    def sizeHint(self) -> QSize:
+        """Return a height of a few entries: the rest is scrolled, lest the page is."""
+        return QSize(super().sizeHint().width(), N_SEEN * self.fontMetrics().lineSpacing())
 
     def show_entries(self, entries: Sequence[Annotation]) -> None:
         """Show other entries."""

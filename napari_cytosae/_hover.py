@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cytosae._geometry import Frame, picture_point, place_like
-from napari_cytosae._layer_list import AID, insert_above, screen_pixel, take_away
-from napari_cytosae._overlay import TRANSFORM
+from napari_cytosae._follower import Follower, Heard
+from napari_cytosae._geometry import picture_point, place_like
+from napari_cytosae._layer_list import take_away
+from napari_cytosae._outlines import Box, insert_outlines, line_width, sides_of_boxes
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from napari_cytosae._pixels import Picture
     from napari_cytosae._session import Session
 
-    Box = tuple[float, float, float, float]
-
 HOVERED, PINNED = "#009E73", "#D55E00"
 """Colours of the outlines, of the palette by Okabe and Ito: green, vermilion."""
 EVERY_MS = 25
@@ -30,13 +29,13 @@ STILL = 4.0
 """A mouse that moved less between press and release has clicked, pixels of the canvas."""
 EDGE = 0.08
 """Width of the outlines in sides of the smallest patch."""
-THINNEST, WIDEST = 2.0, 0.4
-"""Least width of the outlines in pixels of the screen, and most in sides of the smallest patch."""
+WIDEST = 0.4
+"""Most width of the outlines in sides of the smallest patch."""
 NAME = "patch"
 """Name of the layer of outlines."""
 
 
-class Hover:
+class Hover(Follower):
     """Tells a session which patch is under the cursor and which was clicked, and outlines both.
 
     Escape takes the pin away. While another layer is drawn on (its mode is not to pan and zoom), clicks are its own.
@@ -50,11 +49,9 @@ class Hover:
     """
 
     def __init__(self, viewer: ViewerModel, session: Session) -> None:
-        self.viewer, self.session = viewer, session
-        self._picture: Picture | None = None
+        super().__init__(viewer, session)
         self._outlines: Vectors | None = None
         self._look: tuple[list[str], float] | None = None
-        self._running = False
         self._throttled: Any = None
         self._unbound: Any = None
 
@@ -65,72 +62,40 @@ class Hover:
 
     def show_on(self, picture: Picture | None) -> None:
         """Say which layer the session's scene was read from; call it before `Session.set_scene`."""
-        self._follow(False)
-        self._picture = picture
-        self._follow(self._running)
+        super().show_on(picture)
         self._move()
-        self._redraw()
+        self._draw()
 
     # Listening
 
     def start(self) -> None:
         """Listen to the mouse."""
-        if self._running:
-            return
-        from superqt.utils import qthrottled
+        if not self._running:
+            from superqt.utils import qthrottled
 
-        self._running = True
-        self._throttled = qthrottled(self.look, timeout=EVERY_MS)
-        self.viewer.mouse_move_callbacks.append(self._on_move)
-        self.viewer.mouse_drag_callbacks.append(self._on_press)
-        self._unbound = self.viewer.bind_key("Escape", self._unpin, overwrite=True)
-        for signal, slot in self._signals():
-            signal.connect(slot)
-        self._follow(True)
-        self._redraw()
+            self._throttled = qthrottled(self.look, timeout=EVERY_MS)
+            self.viewer.mouse_move_callbacks.append(self._on_move)
+            self.viewer.mouse_drag_callbacks.append(self._on_press)
+            self._unbound = self.viewer.bind_key("Escape", self._unpin, overwrite=True)
+        super().start()
 
     def stop(self) -> None:
         """Listen no more, and take the outlines away."""
-        if not self._running:
-            return
-        self._running = False
-        self._throttled.cancel()
-        self._throttled = None
-        for callbacks, own in (
-            (self.viewer.mouse_move_callbacks, self._on_move),
-            (self.viewer.mouse_drag_callbacks, self._on_press),
-        ):
-            if own in callbacks:
-                callbacks.remove(own)
-        self.viewer.bind_key("Escape", self._unbound, overwrite=True)
-        self._unbound = None
-        for signal, slot in self._signals():
-            signal.disconnect(slot, missing_ok=True)
-        self._follow(False)
-        self._remove()
+        if self._running:
+            self._throttled.cancel()
+            self._throttled = None
+            for callbacks, own in (
+                (self.viewer.mouse_move_callbacks, self._on_move),
+                (self.viewer.mouse_drag_callbacks, self._on_press),
+            ):
+                if own in callbacks:
+                    callbacks.remove(own)
+            self.viewer.bind_key("Escape", self._unbound, overwrite=True)
+            self._unbound = None
+        super().stop()
 
-    def _signals(self) -> list[tuple[Any, Callable[..., None]]]:
-        session = self.session
-        return [
-            (session.spot_changed, self._redraw),
-            (session.pinned_changed, self._redraw),
-            (session.scene_changed, self._on_scene_changed),
-        ]
-
-    def _follow(self, on: bool) -> None:
-        if self._picture is None:
-            return
-        events = self._picture.layer.events
-        for name in TRANSFORM:
-            if hasattr(events, name):
-                emitter = getattr(events, name)
-                emitter.connect(self._move) if on else emitter.disconnect(self._move)
-
-    def _on_scene_changed(self) -> None:
-        if self.session.scene is None:
-            self._follow(False)
-            self._picture = None
-        self._redraw()
+    def _heard(self) -> list[Heard]:
+        return [(self.session.spot_changed, self._draw), (self.session.pinned_changed, self._draw)]
 
     # The mouse
 
@@ -172,7 +137,7 @@ class Hover:
 
     # The outlines
 
-    def _redraw(self) -> None:
+    def _draw(self) -> None:
         """Outline the patches of the session, the pinned one above."""
         scene, picture = self.session.scene, self._picture
         spots = (self.session.spot, self.session.pinned)
@@ -182,19 +147,16 @@ class Hover:
             return
         boxes = [scene.patch_box(spot or other) for spot, other in (spots, spots[::-1])]  # type: ignore[arg-type]
         colours = [colour if spot else "transparent" for spot, colour in zip(spots, (HOVERED, PINNED), strict=True)]
-        self._draw(picture, boxes, colours)
+        self._outline(picture, boxes, colours)
 
-    def _draw(self, picture: Picture, boxes: Sequence[Box], colours: list[str]) -> None:
+    def _outline(self, picture: Picture, boxes: Sequence[Box], colours: list[str]) -> None:
         """Outline each patch: always as many, so that the layer only has to move them.
 
         Numbers of a layer that are changed in place and shown by a refresh of nothing else cost a fraction of new data:
         the layer list and the extent of the viewer stay as they are.
         """
-        side = min(min(x1 - x0, y1 - y0) for x0, y0, x1, y1 in boxes) * min(picture.frame.step)
-        width = min(
-            max(EDGE * side, THINNEST * screen_pixel(self.viewer, picture.layer, picture.frame.axes)), WIDEST * side
-        )
-        sides = np.concatenate([sides_of(picture.frame, box, width) for box in boxes])
+        width = line_width(self.viewer, picture, boxes, EDGE, WIDEST)
+        sides = sides_of_boxes(picture.frame, boxes, width)
         layer = self._layer(picture, sides)
         layer.data[:] = sides
         if self._look != (colours, width):
@@ -207,18 +169,11 @@ class Hover:
 
     def _layer(self, picture: Picture, sides: NDArray[np.float64]) -> Vectors:
         """Return the layer of outlines, a new one where there is none that fits."""
-        from napari.layers import Vectors
-
         if self._outlines is not None and self._outlines.ndim != picture.frame.ndim:
             self._remove()
         if self._outlines is None or self._outlines not in self.viewer.layers:
-            where = place_like(picture.layer).arguments()
-            self._outlines = Vectors(
-                sides, vector_style="line", opacity=1, blending="translucent_no_depth", name=NAME,
-                metadata={AID: True}, **where,
-            )  # fmt: skip
+            self._outlines = insert_outlines(self.viewer, picture, sides, NAME)
             self._look = None
-            insert_above(self.viewer, picture.layer, self._outlines, len(self.viewer.layers))
         return self._outlines
 
     def _move(self, event: Any = None) -> None:
@@ -233,27 +188,3 @@ class Hover:
     def _remove(self) -> None:
         layer, self._outlines = self._outlines, None
         take_away(self.viewer, layer)
-
-
-def sides_of(frame: Frame, box: Sequence[float], width: float) -> NDArray[np.float64]:
-    """Return the sides of a box as lines that together cover its outline once.
-
-    Parameters
-    ----------
-    frame : Frame
-        Of the picture.
-    box : (float, float, float, float)
-        ``x0, y0, x1, y1`` in the picture's pixels.
-    width : float
-        Of the lines, in data coordinates.
-
-    Returns
-    -------
-    float64 array [4, 2, ndim]
-        Start and extent in data coordinates: upper, lower, left, right; the first two reach to the outer corners.
-    """
-    corners = frame.rectangle(box)
-    start, end = corners[[0, 3, 0, 1]], corners[[1, 2, 3, 2]]
-    along = (end - start) / np.linalg.norm(end - start, axis=1, keepdims=True)
-    longer = along * np.array([[1], [1], [-1], [-1]]) * width / 2
-    return np.stack([start - longer, end - start + 2 * longer], axis=1)

@@ -14,7 +14,7 @@ from qtpy.QtCore import QCoreApplication, QObject, Qt, QTimer, Signal
 from cytosae_toolkit.errors import CytosaeError, is_out_of_memory
 from cytosae_toolkit.progress import Progress, Stoppable, Task
 from napari_cytosae._llvm import keep_triton_out
-from napari_cytosae._words import plain_words
+from napari_cytosae._words import plain_words, spoken
 
 T = TypeVar("T")
 
@@ -164,7 +164,7 @@ def show_problem(text: str) -> None:
 def sentence_of(error: BaseException) -> str:
     """Return what to tell a user about an exception; an unforeseen one goes to the log with its traceback."""
     if isinstance(error, CytosaeError):
-        return plain_words(str(error))
+        return spoken(error)
     if is_out_of_memory(error):
         return "Memory ran out; close other programs or take a smaller part of the picture."
     logging.getLogger(__name__).error("A job failed.", exc_info=error)

@@ -56,13 +56,13 @@ def remember_lesson(lesson: dict[str, str] | None) -> None:
     _write(lesson=lesson)
 
 
-def picture() -> dict[str, str] | None:
-    """Return what is known of the picture that was read last: its file, its reader, and what it was read with."""
+def picture() -> dict[str, Any] | None:
+    """Return what is known of the picture that was read last: its file, its reader, what it was read with and how."""
     found = _read().get("picture")
     return found if isinstance(found, dict) and {"picture", "reader", "source", "kind"} <= found.keys() else None
 
 
-def remember_picture(record: dict[str, str]) -> None:
+def remember_picture(record: dict[str, Any]) -> None:
     """Note which picture was read last."""
     _write(picture=record)
 

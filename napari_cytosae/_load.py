@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxL
 from cytosae_toolkit.errors import CytosaeError
 from napari_cytosae._colour_axis import UnclearColours, keep_as_stack, show_as_colour
 from napari_cytosae._job_bar import JobBar
-from napari_cytosae._load_form import LoadForm
+from napari_cytosae._load_form import LoadForm, is_field
 from napari_cytosae._pixels import Picture
 from napari_cytosae._question import Question
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from napari_cytosae._sources import MissingWeights
 
 NEXT = "Next: choose a concept under Concepts to see where it lights up, or click on a cell and look under Ask."
+FIELD = (
+    "This picture is larger than the single cells that the model learnt from. If it shows a smear, let its white cells "
+    "be found, and each be read."
+)
 
 
 class LoadPanel(QWidget):
@@ -127,6 +131,7 @@ class LoadPanel(QWidget):
     def forget(self) -> None:
         """Let go of the picture of a scene that is no longer shown."""
         self.picture = self._pixels = None
+        self.question.hide()
         self._tell("", "")
 
     def _is_there(self, picture: Picture, pixels: Any) -> bool:
@@ -148,6 +153,7 @@ class LoadPanel(QWidget):
         except CytosaeError as error:
             self._tell(str(error), "")
             return
+        self.question.hide()
         self._tell("", "")
         self._start(picture, explorer, options)
 
@@ -207,6 +213,12 @@ class LoadPanel(QWidget):
             self.form.scale.used(scene.scale.diameter)
         text, badge = result_of(scene)
         self._tell(f"{text} {NEXT}", badge)
+        if scene.kind == "cell" and is_field(scene.shape, scene.explorer):
+            self.question.ask(FIELD, "Find the white cells", self._read_as_field, no="It is one cell")
+
+    def _read_as_field(self) -> None:
+        self.form.read_as("cells")
+        self.analyse()
 
     def _ask_weights(self, missing: MissingWeights, explorer: Explorer) -> None:
         from napari_cytosae._sources import fetch

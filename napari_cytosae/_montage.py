@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_cytosae._facts import Facts, percent
+from napari_cytosae._words import called
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,11 +42,6 @@ def concept_montage(atlas: Atlas, latents: Sequence[int], *, limit: int) -> Figu
     ]
     footer = "Orange: where the concept is, on one scale per row. Numbers: pattern strength, averaged over the picture."
     return stacked_montage(rows, footer=footer)
-
-
-def called(latent: int, name: str) -> str:
-    """Return how a concept is called."""
-    return f"{name} ({latent})" if name else f"candidate concept {latent}"
 
 
 def about(facts: Facts, latent: int) -> str:

@@ -10,13 +10,14 @@ from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QMessageBox, QPushButton, QVBoxLayout, QWidget
 
 from cytosae_toolkit.errors import CytosaeError
+from napari_cytosae._best_cells import BestCells
 from napari_cytosae._drafts import Draft, Drafts
 from napari_cytosae._history import History
 from napari_cytosae._listening import Listening
 from napari_cytosae._made import made
 from napari_cytosae._note_form import NoteForm
 from napari_cytosae._pieces import escaped, plain_label
-from napari_cytosae._words import plain_words
+from napari_cytosae._words import spoken
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QHideEvent, QShowEvent
@@ -59,6 +60,7 @@ class NotesPanel(Listening, QWidget):
 
     def _make_widgets(self) -> None:
         self.about = made(QLabel(), wordWrap=True)
+        self.best = BestCells(self._session)
         self.form = NoteForm()
         self.form.edited.connect(self._typed)
         self.form.entered.connect(self.save)
@@ -80,6 +82,7 @@ class NotesPanel(Listening, QWidget):
         box = QVBoxLayout(self)
         box.setContentsMargins(6, 6, 6, 6)
         box.addWidget(self.about)
+        box.addWidget(self.best)
         box.addWidget(self.form)
         box.addLayout(buttons)
         box.addWidget(self.message)
@@ -108,6 +111,7 @@ class NotesPanel(Listening, QWidget):
     def _turn_to(self, latents: list[int]) -> None:
         self._flush()
         self._latents = latents
+        self.best.setVisible(len(latents) == 1)
         self._load()
 
     def _show_source(self) -> None:
@@ -188,7 +192,7 @@ class NotesPanel(Listening, QWidget):
         try:
             self._write(typed)
         except CytosaeError as error:
-            self._say_state(plain_words(str(error)))
+            self._say_state(spoken(error))
             return
         self._forget_drafts()
         self._known = self._saved()
@@ -219,7 +223,7 @@ class NotesPanel(Listening, QWidget):
                 return
             undone = self._session.undo_annotation()
         except CytosaeError as error:
-            self._say_state(plain_words(str(error)))
+            self._say_state(spoken(error))
             return
         self._say_state(f"Taken back: {_described(change)}." if undone else "There is nothing to take back.")
 
@@ -265,7 +269,7 @@ class NotesPanel(Listening, QWidget):
             if self._drafts is not None:
                 self._drafts.put(latent, draft)
         except CytosaeError as error:
-            self._say_state(plain_words(str(error)))
+            self._say_state(spoken(error))
 
     def _say_state(self, text: str) -> None:
         self.message.setText(text)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cytosae._follower import Follower, Heard
 from napari_cytosae._geometry import place_heat
 from napari_cytosae._layer_list import insert_above, take_away
 from napari_cytosae._session import SLOTS
@@ -23,11 +24,9 @@ if TYPE_CHECKING:
 
 ACCENTS = ("#E69F00", "#56B4E9")
 """Colours of the slots, of the palette by Okabe and Ito: orange, sky blue."""
-TRANSFORM = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
-"""Events of a layer that has moved."""
 
 
-class HeatLayers:
+class HeatLayers(Follower):
     """Lays the heat maps of a session's latents over its picture.
 
     The layers follow the picture when it moves or is renamed, and go when it goes or gets other data; then the session
@@ -42,16 +41,9 @@ class HeatLayers:
     """
 
     def __init__(self, viewer: ViewerModel, session: Session) -> None:
-        self.viewer, self.session = viewer, session
-        self._picture: Picture | None = None
+        super().__init__(viewer, session)
         self._layers: list[Image | None] = [None] * SLOTS
         self._heats: list[Heat | None] = [None] * SLOTS
-        self._running = False
-
-    @property
-    def picture(self) -> Picture | None:
-        """What the heat maps lie over."""
-        return self._picture
 
     def layer(self, slot: int) -> Image | None:
         """Return the layer of a slot, if it shows anything."""
@@ -59,75 +51,34 @@ class HeatLayers:
 
     def show_on(self, picture: Picture | None) -> None:
         """Say which layer the session's scene was read from; call it before `Session.set_scene`."""
-        self._unfollow()
-        self._picture = picture
-        self._follow()
-        self._refresh_all()
+        super().show_on(picture)
+        self._draw()
 
     # Listening
 
     def start(self) -> None:
         """Listen to session and viewer, and show what the session shows."""
-        if self._running:
-            return
-        self._running = True
-        for signal, slot in self._session_signals():
-            signal.connect(slot)
-        for emitter, slot in self._viewer_events():
-            emitter.connect(slot)
-        self._follow()
-        self._on_layers_changed()
-        self._refresh_all()
-
-    def stop(self) -> None:
-        """Listen no more, and take the layers away; `start` brings them back."""
         if not self._running:
-            return
-        self._running = False
-        for signal, callback in self._session_signals():
-            signal.disconnect(callback, missing_ok=True)
-        for emitter, callback in self._viewer_events():
-            emitter.disconnect(callback)
-        self._unfollow()
-        for slot in range(SLOTS):
-            self._remove(slot)
+            self._on_layers_changed()
+        super().start()
 
-    def _session_signals(self) -> list[tuple[Any, Callable[..., None]]]:
-        session = self.session
+    def _heard(self) -> list[Heard]:
+        session, layers = self.session, self.viewer.layers.events
         return [
-            (session.scene_changed, self._on_scene_changed),
             (session.latent_changed, self._refresh),
             (session.view_changed, self._redraw),
             (session.names_changed, self._rename),
+            (layers.removed, self._on_layers_changed),
+            (layers.changed, self._on_layers_changed),
         ]
 
-    def _viewer_events(self) -> list[tuple[Any, Callable[..., None]]]:
-        events = self.viewer.layers.events
-        return [(events.removed, self._on_layers_changed), (events.changed, self._on_layers_changed)]
-
-    def _picture_events(self) -> list[tuple[Any, Callable[..., None]]]:
+    def _of_picture(self) -> list[Heard]:
         if self._picture is None:
             return []
         events = self._picture.layer.events
-        moved = [(getattr(events, name), self._move) for name in TRANSFORM if hasattr(events, name)]
-        return [*moved, (events.name, self._rename), (events.data, self._on_picture_replaced)]
-
-    def _follow(self) -> None:
-        if self._running:
-            for emitter, slot in self._picture_events():
-                emitter.connect(slot)
-
-    def _unfollow(self) -> None:
-        for emitter, slot in self._picture_events():
-            emitter.disconnect(slot)
+        return [*super()._of_picture(), (events.name, self._rename), (events.data, self._on_picture_replaced)]
 
     # What happens
-
-    def _on_scene_changed(self) -> None:
-        if self.session.scene is None:
-            self._unfollow()
-            self._picture = None
-        self._refresh_all()
 
     def _on_picture_replaced(self, event: Any = None) -> None:
         self._forget()
@@ -143,8 +94,7 @@ class HeatLayers:
 
     def _forget(self) -> None:
         """Show nothing on a picture that is gone; its layers go when whoever removes layers now is done."""
-        self._unfollow()
-        self._picture = None
+        self._follow(None)
         for layer in self._layers:
             if layer is not None:
                 layer.visible = False
@@ -153,10 +103,9 @@ class HeatLayers:
 
     def _drop_without_picture(self) -> None:
         if self._picture is None:
-            for slot in range(SLOTS):
-                self._remove(slot)
+            self._remove()
 
-    def _refresh_all(self) -> None:
+    def _draw(self) -> None:
         for slot in range(SLOTS):
             self._refresh(slot)
 
@@ -168,7 +117,7 @@ class HeatLayers:
         if heat is not None:
             self._show(slot, heat)
         elif self._picture is not None:
-            self._remove(slot)
+            self._drop(slot)
         else:
             _later(self._drop_without_picture)
 
@@ -192,7 +141,7 @@ class HeatLayers:
             if not layer.visible:  # setting it costs as much as new data
                 layer.visible = True
             return
-        self._remove(slot)
+        self._drop(slot)
         self._layers[slot] = self._insert(slot, data, limits, placement.arguments())
 
     def _insert(
@@ -242,9 +191,13 @@ class HeatLayers:
     def _name(self, slot: int) -> str:
         latent = self.session.latent(slot)
         assert latent is not None and self._picture is not None
-        return f"{'AB'[slot]}: {self.session.describe(latent)} on {self._picture.layer.name}"
+        return f"{self.session.describe(latent)} on {self._picture.layer.name}"
 
-    def _remove(self, slot: int) -> None:
+    def _remove(self) -> None:
+        for slot in range(SLOTS):
+            self._drop(slot)
+
+    def _drop(self, slot: int) -> None:
         layer, self._layers[slot] = self._layers[slot], None
         take_away(self.viewer, layer)
 

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLay
 from napari_cytosae._answers import Answer
 from napari_cytosae._jobs import Job, run_job
 from napari_cytosae._listening import Listening
-from napari_cytosae._pieces import pause
+from napari_cytosae._pieces import pause, plain_label
 from napari_cytosae._regions import LETTERS, SHAPES, Letter, draw_region, find_region, mask_of, outlines
 from napari_cytosae._rows import CONTRAST, strength_column
 from napari_cytosae._session import Session
@@ -32,6 +32,12 @@ Polygons = list[NDArray[np.float64]]
 IN_PICTURE = strength_column("on the strongest patch of this picture")
 CALLED: dict[Letter, str] = {"A": "region 1", "B": "region 2"}
 """What regions are called on screen."""
+HOW = {
+    "polygon": "Click corner after corner in the picture; a double click ends the outline.",
+    "ellipse": "Drag in the picture, from one corner of the ellipse to the other.",
+    "rectangle": "Drag in the picture, from one corner to the other.",
+}
+"""How each of `SHAPES` is drawn."""
 PAUSE = 200
 """Milliseconds after a change of a region's outline before it is asked again."""
 
@@ -71,10 +77,14 @@ class RegionPanel(Listening, QWidget):
         self.drop = QPushButton("✕")
         self.drop.setToolTip("Delete both regions.")
         self.drop.clicked.connect(self._delete)
+        self.alike = QPushButton("More like this region")
+        self.alike.setToolTip("Find cells of the atlas that share what region 1 contains, or else the clicked patch.")
+        self.hint = plain_label()
+        self.hint.hide()
         self.answer = Answer(session, IN_PICTURE, "")
         self._lay_out()
         self._pause = pause(self, PAUSE, self.ask)
-        self._pause.timeout.connect(self.redrawn)
+        self._pause.timeout.connect(self._tell_redrawn)
         self.listen(session.scene_changed, self.ask)
         self.listen(session.view_changed, self.ask)
 
@@ -96,7 +106,9 @@ class RegionPanel(Listening, QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(row)
+        layout.addWidget(self.hint)
         layout.addWidget(self.answer)
+        layout.addWidget(self.alike)
 
     # Regions
 
@@ -108,6 +120,12 @@ class RegionPanel(Listening, QWidget):
         """Let the user draw a region."""
         draw_region(self.viewer, letter, self.shapes.currentText(), self._picture)
         self._hear_layers()
+        self.say(HOW[self.shapes.currentText()])
+
+    def say(self, hint: str) -> None:
+        """Say what to do next; nothing if empty."""
+        self.hint.setText(hint)
+        self.hint.setVisible(bool(hint))
 
     def _turn(self) -> None:
         self._turned = not self._turned
@@ -160,13 +178,19 @@ class RegionPanel(Listening, QWidget):
     def _wait(self, _: Any = None) -> None:
         self._pause.start()
 
+    def _tell_redrawn(self) -> None:
+        if self.polygons():
+            self.say("")
+        self.redrawn.emit()
+
     # Answers
 
     def ask(self) -> None:
         """Rank the concepts of the regions, or of the whole picture; an earlier question is given up."""
         if self._job is not None:
             self._job.cancel()
-        scene, regions = self.session.scene, self.polygons()
+        scene, atlas, regions = self.session.scene, self.session.atlas, self.polygons()
+        self.alike.setEnabled(scene is not None and atlas is not None and atlas.has_images)
         self.turn.setEnabled(len(regions) == 2)
         self.drop.setEnabled(any(find_region(self.viewer, letter) is not None for letter in LETTERS))
         if scene is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from napari_cytosae._pixels import Picture
 
 Letter = Literal["A", "B"]
+Drawn = tuple[str, list[list[float]]]
+"""Kind of a shape, as napari calls it, and its corners."""
 LETTERS: tuple[Letter, ...] = ("A", "B")
 COLOURS: dict[Letter, str] = {"A": "#882255", "B": "#332288"}
 """Wine and indigo of the muted palette by Paul Tol: dark on a smear, and unlike the colours of the concepts."""
@@ -50,23 +52,60 @@ def draw_region(viewer: ViewerModel, letter: Letter, shape: str, picture: Pictur
     picture : Picture, optional
         Whose scale, place and units a new layer takes.
     """
-    from napari.layers import Shapes
-
-    layer = find_region(viewer, letter)
-    if layer is None:
-        layer = Shapes(
-            name=f"Region {1 + LETTERS.index(letter)}",
-            edge_color=COLOURS[letter],
-            face_color="transparent",
-            opacity=1,
-            metadata={_KEY: letter, AID: True},
-            **_transform(picture),
-        )
-        viewer.add_layer(layer)
-        _keep_seen(viewer, layer)
+    layer = find_region(viewer, letter) or _add_region(viewer, letter, picture)
     viewer.layers.selection.active = layer
     layer.mode = f"add_{shape}"
     return layer
+
+
+def _add_region(viewer: ViewerModel, letter: Letter, picture: Picture | None) -> Shapes:
+    from napari.layers import Shapes
+
+    layer = Shapes(
+        name=f"Region {1 + LETTERS.index(letter)}",
+        edge_color=COLOURS[letter],
+        face_color="transparent",
+        opacity=1,
+        metadata={_KEY: letter, AID: True},
+        **_transform(picture),
+    )
+    viewer.add_layer(layer)
+    _keep_seen(viewer, layer)
+    return layer
+
+
+def regions_drawn(viewer: ViewerModel) -> dict[str, list[Drawn]]:
+    """Return the shapes of all regions for JSON, in data coordinates of their layers."""
+    layers = {letter: find_region(viewer, letter) for letter in LETTERS}
+    return {
+        letter: [(kind, np.asarray(data).tolist()) for kind, data in zip(layer.shape_type, layer.data, strict=True)]
+        for letter, layer in layers.items()
+        if layer is not None and len(layer.data)
+    }
+
+
+def restore_regions(viewer: ViewerModel, regions: Mapping[str, Sequence[Drawn]], picture: Picture) -> None:
+    """Draw regions as `regions_drawn` returned them, if none are there; what is selected stays.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Gets the layers.
+    regions : mapping of str to sequence of (str, corners)
+        By letter; shapes with another number of axes than the picture's are left out.
+    picture : Picture
+        Over which they were drawn.
+    """
+    active = viewer.layers.selection.active
+    for letter in LETTERS:
+        fitting = [
+            (np.asarray(corners, dtype=np.float64), kind)
+            for kind, corners in regions.get(letter, ())
+            if np.shape(corners)[1:] == (picture.layer.ndim,)
+        ]
+        if fitting and find_region(viewer, letter) is None:
+            _add_region(viewer, letter, picture).add(fitting)
+    viewer.layers.selection.active = active
 
 
 def _transform(picture: Picture | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentMo
 from napari_cytosae._facts import facts_of, number, percent
 from napari_cytosae._overlay import ACCENTS
 from napari_cytosae._session import Session
+from napari_cytosae._words import called
 
 LATENT, BAR, BADGES, SLOTS = (Qt.ItemDataRole.UserRole + i for i in range(1, 5))
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -45,7 +46,10 @@ class Column:
 
 CONCEPT = Column("concept", "Concept", "Its name, or its number while nobody has named it (latent).", "")
 STRENGTH = Column(
-    "strength", "Average", "Pattern strength, averaged over all cells of the atlas (mean activation).", "0.00123"
+    "strength",
+    "Average",
+    "Pattern strength, averaged over the cells of the atlas that show it (mean activation).",
+    "0.00123",
 )
 FREQUENCY = Column("frequency", "Found in", "Share of the atlas's cells in which it is found (frequency).", "0.05 %")
 PURITY = Column(
@@ -158,8 +162,7 @@ class ConceptRows(QAbstractTableModel):
 
     def call(self, latent: int) -> str:
         """Return how a latent is called on screen."""
-        name = self._names.get(latent)
-        return f"{name} ({latent})" if name else f"candidate concept {latent}"
+        return called(latent, self._names.get(latent, ""))
 
     def row_of(self, latent: int | None) -> int | None:
         """Return the row of a latent, None if it is not listed."""

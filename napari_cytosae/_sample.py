@@ -22,8 +22,6 @@ N_IMAGES, N_PATIENTS = 100, 10
 TRAINING: dict[str, Any] = {"expansion": 4.0, "steps": 150, "batch_tokens": 2048, "init_tokens": 8192}
 MICROMETRES_PER_PIXEL = 25 / 128
 FIELD = "field.png"
-FIT_AFTER = 300
-"""Milliseconds until the dock has taken its share of the window, and the field is fitted into the rest."""
 
 
 def sample_folder() -> Path:
@@ -104,9 +102,6 @@ def open_sample() -> list[LayerData]:
 
 
 def _dock(viewer: Any) -> None:
-    from qtpy.QtCore import QTimer
-
     from napari_cytosae._widget import dock
 
     dock(viewer).start_page.open_sample()
-    QTimer.singleShot(FIT_AFTER, viewer.reset_view)

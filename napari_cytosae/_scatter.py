@@ -21,6 +21,7 @@ REACH = 24.0
 """How far from a point a click still means it, pixels."""
 NAMED_RINGS = 500
 """Rings drawn about named concepts at most, the strongest ones'."""
+ABSCISSA = "pattern strength, average over the cells that show it"
 
 
 class ConceptScatter(Listening, QWidget):
@@ -202,7 +203,7 @@ class ConceptScatter(Listening, QWidget):
             painter.drawText(box, int(Qt.AlignmentFlag.AlignRight), f"{100 * 10.0**power:g} %")
         painter.setPen(text)
         below = QRectF(frame.left(), self.height() - metrics.height() - 2, frame.width(), metrics.height())
-        painter.drawText(below, int(Qt.AlignmentFlag.AlignHCenter), "pattern strength, average over all cells")
+        painter.drawText(below, int(Qt.AlignmentFlag.AlignHCenter), ABSCISSA)
         painter.drawText(QRectF(4, 2, frame.width() / 2, metrics.height()), 0, "found in … of cells")
 
     def _draw_names(self, painter: QPainter) -> None:

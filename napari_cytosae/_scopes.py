@@ -27,7 +27,7 @@ class ScopeTabs(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.tabs = made(QTabBar(), drawBase=False, expanding=False, usesScrollButtons=True)
-        self.tabs.setElideMode(Qt.TextElideMode.ElideRight)
+        self.tabs.setElideMode(Qt.TextElideMode.ElideNone)  # tabs that have no room are reached by the arrows
         self.tabs.currentChanged.connect(self._change)
         self.patients = made(QComboBox(), toolTip="Whose cells are shown.")
         self.patients.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from psygnal import Signal
+
+from napari_cytosae._words import called
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,8 +16,42 @@ if TYPE_CHECKING:
     from cytosae_toolkit.explore import Explorer
     from cytosae_toolkit.explore.scene import Scene, Spot
 
+T = TypeVar("T")
+
 SLOTS = 2
 """Latents that are shown at once."""
+
+
+class Told(Generic[T]):
+    """A value of a session; a signal tells when it has become another one.
+
+    Parameters
+    ----------
+    default : object
+        At first.
+    signal : str
+        Name of the session's signal.
+    """
+
+    def __init__(self, default: T, signal: str) -> None:
+        self._default, self._signal = default, signal
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, session: None, owner: type) -> Told[T]: ...
+
+    @overload
+    def __get__(self, session: Session, owner: type | None = None) -> T: ...
+
+    def __get__(self, session: Session | None, owner: type | None = None) -> Any:
+        return self if session is None else vars(session).get(self._name, self._default)
+
+    def __set__(self, session: Session, value: T) -> None:
+        if value != self.__get__(session):
+            vars(session)[self._name] = value
+            getattr(session, self._signal).emit()
 
 
 class Session:
@@ -48,19 +84,27 @@ class Session:
     names_changed = Signal()
     view_changed = Signal()
 
+    spot: Told[Spot | None] = Told(None, "spot_changed")
+    """The patch under the cursor."""
+    pinned: Told[Spot | None] = Told(None, "pinned_changed")
+    """The patch that was clicked."""
+    threshold = Told(0.0, "view_changed")
+    """Activation up to which patches are not coloured."""
+    opacity = Told(0.6, "view_changed")
+    """Of the heat maps, 0 to 1."""
+    heat_shown = Told(True, "view_changed")
+    """Whether heat maps are drawn."""
+    hide_everywhere = Told(True, "view_changed")
+    """Whether latents that fire on nearly every image are left out of lists."""
+    show_flagged = Told(False, "view_changed")
+    """Whether flagged latents (colour, position, set, few cells) are listed."""
+
     def __init__(self) -> None:
         self._explorer: Explorer | None = None
         self._atlas: Atlas | None = None
         self._scene: Scene | None = None
         self._no_model = ""
         self._latents: list[int | None] = [None] * SLOTS
-        self._spot: Spot | None = None
-        self._pinned: Spot | None = None
-        self._threshold = 0.0
-        self._opacity = 0.6
-        self._heat_shown = True
-        self._hide_everywhere = True
-        self._show_flagged = False
         self.author = ""
 
     # What is open
@@ -100,7 +144,7 @@ class Session:
         self._explorer, self._atlas, self._no_model = explorer, atlas, no_model
         self._forget_picture()
         self._latents = [None] * SLOTS
-        self._threshold = 0.0
+        self.threshold = 0.0
         self.source_changed.emit()
         self.scene_changed.emit()
         for slot in range(SLOTS):
@@ -114,10 +158,7 @@ class Session:
 
     def _forget_picture(self) -> None:
         self._scene = None
-        for name in ("_spot", "_pinned"):
-            if getattr(self, name) is not None:
-                setattr(self, name, None)
-                (self.spot_changed if name == "_spot" else self.pinned_changed).emit()
+        self.spot = self.pinned = None
 
     # What is asked about
 
@@ -131,84 +172,12 @@ class Session:
             self._latents[slot] = latent
             self.latent_changed.emit(slot)
 
-    @property
-    def spot(self) -> Spot | None:
-        """The patch under the cursor."""
-        return self._spot
-
-    @spot.setter
-    def spot(self, spot: Spot | None) -> None:
-        if spot != self._spot:
-            self._spot = spot
-            self.spot_changed.emit()
-
-    @property
-    def pinned(self) -> Spot | None:
-        """The patch that was clicked."""
-        return self._pinned
-
-    @pinned.setter
-    def pinned(self, spot: Spot | None) -> None:
-        if spot != self._pinned:
-            self._pinned = spot
-            self.pinned_changed.emit()
-
     # How it is shown
-
-    @property
-    def threshold(self) -> float:
-        """Activation up to which patches are not coloured."""
-        return self._threshold
-
-    @threshold.setter
-    def threshold(self, value: float) -> None:
-        self._set("_threshold", float(value))
-
-    @property
-    def opacity(self) -> float:
-        """Of the heat maps, 0 to 1."""
-        return self._opacity
-
-    @opacity.setter
-    def opacity(self, value: float) -> None:
-        self._set("_opacity", float(value))
-
-    @property
-    def heat_shown(self) -> bool:
-        """Whether heat maps are drawn."""
-        return self._heat_shown
-
-    @heat_shown.setter
-    def heat_shown(self, value: bool) -> None:
-        self._set("_heat_shown", bool(value))
 
     @property
     def shown_opacity(self) -> float:
         """With which heat maps are drawn: 0 while they are hidden."""
-        return self._opacity if self._heat_shown else 0.0
-
-    @property
-    def hide_everywhere(self) -> bool:
-        """Whether latents that fire on nearly every image are left out of lists."""
-        return self._hide_everywhere
-
-    @hide_everywhere.setter
-    def hide_everywhere(self, value: bool) -> None:
-        self._set("_hide_everywhere", bool(value))
-
-    @property
-    def show_flagged(self) -> bool:
-        """Whether flagged latents (colour, position, set, few cells) are listed."""
-        return self._show_flagged
-
-    @show_flagged.setter
-    def show_flagged(self, value: bool) -> None:
-        self._set("_show_flagged", bool(value))
-
-    def _set(self, name: str, value: float | bool) -> None:
-        if getattr(self, name) != value:
-            setattr(self, name, value)
-            self.view_changed.emit()
+        return self.opacity if self.heat_shown else 0.0
 
     # What is known
 
@@ -225,8 +194,7 @@ class Session:
 
     def describe(self, latent: int) -> str:
         """Return how a latent is called on screen: its name, or "candidate concept 417"."""
-        name = self.names().get(latent, "")
-        return f"{name} ({latent})" if name else f"candidate concept {latent}"
+        return called(latent, self.names().get(latent, ""))
 
     def names(self) -> dict[int, str]:
         """Return the names of all named latents."""
@@ -260,7 +228,7 @@ class Session:
 
     def visible(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return a table of latents (index: latent) without flagged ones, unless asked for, named or chosen."""
-        if self._show_flagged or self._atlas is None or not len(table):
+        if self.show_flagged or self._atlas is None or not len(table):
             return table
         statistics = self._atlas.statistics
         flags = [name for name in statistics.columns if name.startswith("flag_")]

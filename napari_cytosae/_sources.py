@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cytosae_toolkit.errors import CytosaeError, PluginError
 from cytosae_toolkit.progress import SILENT, Progress
+from napari_cytosae._words import spoken
 
 if TYPE_CHECKING:
     from cytosae_toolkit.atlas.reading import Atlas
@@ -119,7 +120,7 @@ def open_source(path: str | Path, *, device: str = "auto", progress: Progress = 
         except PluginError as error:
             if atlas is None:
                 raise
-            return Opened(path, None, atlas, None, str(error))
+            return Opened(path, None, atlas, None, spoken(error))
         task.advance()
     return Opened(path, explorer, atlas, missing)
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from cytosae_toolkit.errors import CytosaeError
 from napari_cytosae import _kept
+from napari_cytosae._carry_on import CarryOn
 from napari_cytosae._job_bar import JobBar
-from napari_cytosae._last_picture import LastPicture, remember_picture
-from napari_cytosae._learning import BACKBONES
+from napari_cytosae._last_picture import LastPicture
 from napari_cytosae._made import made
 from napari_cytosae._question import Question
 from napari_cytosae._recent import RecentList
+from napari_cytosae._ways import Ways, choose
 
 if TYPE_CHECKING:
     from napari_cytosae._jobs import JobProgress
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from napari_cytosae._sources import MissingWeights, Opened
 
 RESEARCH = "For research use only. Not for diagnosis."
-SMALL = ("Packed atlas …", "Open a model …")
-"""Ways to begin that share a line."""
 
 
 class StartPage(QWidget):
@@ -59,57 +57,28 @@ class StartPage(QWidget):
         self._viewer, self._session = viewer, session
         self.question, self.jobs, self.message = Question(), JobBar(), QLabel()
         self.message.setWordWrap(True)
-        self.buttons = QWidget()
+        self.buttons, self.ways = QWidget(), Ways()
         self.recent = RecentList(self.open, self.resume, self.carry_on)
+        self.memory = CarryOn(viewer, session, self)
         self._source: Path | None = None
         self.kind = ""
-        self.backbone = QComboBox()
-        for i, (text, name, tip) in enumerate(BACKBONES):
-            self.backbone.addItem(text, name)
-            self.backbone.setItemData(i, tip, Qt.ItemDataRole.ToolTipRole)
-        self.backbone.setToolTip("The vision model by which cells are read before concepts are learnt from them.")
-        self.backbone.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.backbone.setMinimumContentsLength(10)
         self._lay_out()
         self.jobs.busy_changed.connect(lambda busy: self.buttons.setEnabled(not busy))
 
     def _lay_out(self) -> None:
-        inner, row, choice = QVBoxLayout(self.buttons), QHBoxLayout(), QHBoxLayout()
+        self.ways.sample.connect(self.open_sample)
+        self.ways.published.connect(self.ask_published)
+        self.ways.source.connect(self.open)
+        self.ways.cells.connect(self.learn)
+        inner = QVBoxLayout(self.buttons)
         inner.setContentsMargins(0, 0, 0, 0)
-        choice.addWidget(QLabel("learning with"))
-        choice.addWidget(self.backbone, 1)
-        for text, tip, slot in self._ways():
-            self._button(row if text in SMALL else inner, text, slot, tip)
-            if text in SMALL[-1:]:
-                inner.addLayout(row)
-        inner.addLayout(choice)
+        inner.addWidget(self.ways)
         inner.addWidget(self.recent)
         layout = QVBoxLayout(self)
         layout.addWidget(made(QLabel("<b>What do these cells show?</b> Choose where to begin."), wordWrap=True))
         for widget in (self.buttons, self.question, self.jobs, self.message):
             layout.addWidget(widget)
         layout.addStretch(1)
-
-    def _ways(self) -> list[tuple[str, str, Callable[[], None]]]:
-        """Return text, tooltip and slot of the ways to begin."""
-        return [
-            ("Try the sample", "A generated smear and its concepts; no download", self.open_sample),
-            ("Open an atlas …", "A folder NAME.atlas.zarr: concepts, reference cells and names", self._choose_atlas),
-            (SMALL[0], "One file, NAME.zip, of `atlas pack`, to be sent around; for reading only", self._choose_packed),
-            (SMALL[1], "The folder of a trained model: heat maps, no names, no reference cells", self._choose_run),
-            ("Published CytoSAE …", "The model that the authors of CytoSAE trained; asks first", self.ask_published),
-            (
-                "Learn from a folder of my cells …",
-                "Train a model on a folder of single cells, and build its atlas: reference cells and statistics",
-                self._choose_cells,
-            ),
-        ]
-
-    def _button(self, layout: Any, text: str, slot: Callable[[], None], tip: str) -> None:
-        button = QPushButton(text)
-        button.setToolTip(tip)
-        button.clicked.connect(lambda *_: slot())
-        layout.addWidget(button)
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """List what was opened before."""
@@ -122,11 +91,11 @@ class StartPage(QWidget):
         """Open an atlas, packed or not, or a run."""
         from napari_cytosae._sources import open_source
 
-        device, self.kind = _kept.preference("device"), ""
+        device, self.kind, self.memory.wanted = _kept.preference("device"), "", None
         self._run(lambda progress: open_source(path, device=device, progress=progress), self._opened)
 
     def carry_on(self, last: LastPicture) -> None:
-        """Open the picture that was read last, and what it was read with."""
+        """Open the picture that was read last, and what it was read with; concepts and regions follow."""
         try:
             last.show_in(self._viewer)
         except CytosaeError as error:
@@ -134,10 +103,11 @@ class StartPage(QWidget):
             return
         self.open(last.source)
         self.kind = "" if last.kind == "boxes" else last.kind  # boxes are not kept
+        self.memory.wanted = last
 
     def picture_read(self, picture: Picture, kind: str) -> None:
-        """Keep in mind which picture was read, with what and how."""
-        remember_picture(picture.layer, self._source, kind)
+        """Keep in mind which picture was read, with what and how; draw again what was drawn on it."""
+        self.memory.picture_read(picture, self._source, kind)
 
     def open_sample(self) -> None:
         """Add the sample's smear to the viewer, and open its atlas; the first time makes both."""
@@ -154,6 +124,7 @@ class StartPage(QWidget):
     def _opened(self, source: Opened) -> None:
         self._session.author = _kept.author()
         self._session.set_source(source.explorer, source.atlas, source.no_model)
+        self.memory.restore_concepts()
         _kept.remember(source.path)
         self._source = source.path
         self.message.setText("")
@@ -186,8 +157,8 @@ class StartPage(QWidget):
         checkpoint = "A checkpoint (.pt) of the authors' code; it is read, not executed."
         statistics = "A folder of the authors' statistics (with sae_mean_acts.pt): a list of concepts, no heat maps."
         more = () if here else (
-            ("I have the file …", checkpoint, self._choose_checkpoint),
-            ("Statistics only …", statistics, self._choose_statistics),
+            ("I have the file …", checkpoint, lambda: choose(self, "checkpoint", self.open_published)),
+            ("Statistics only …", statistics, lambda: choose(self, "statistics", self.open_published)),
         )  # fmt: skip
         self.question.ask(text, "Open" if here else "Download", self.fetch_published, more=more)
 
@@ -219,7 +190,7 @@ class StartPage(QWidget):
         """Train on a folder of cells and build the atlas; asks first if weights are missing."""
         from napari_cytosae._learning import lesson_of
 
-        self._check_and_learn(lesson_of(images, backbone or str(self.backbone.currentData())))
+        self._check_and_learn(lesson_of(images, backbone or str(self.ways.backbone.currentData())))
 
     def resume(self) -> None:
         """Go on with the lesson that was begun."""
@@ -264,38 +235,8 @@ class StartPage(QWidget):
 
     def _failed(self, sentence: str) -> None:
         self.message.setText(sentence)
+        self.memory.wanted = None
         self.recent.refresh()
 
     def _stopped(self) -> None:
-        self.message.setText("Stopped. What was complete is kept: the same button goes on.")
-        self.recent.refresh()
-
-    # Choosing files
-
-    def _choose_atlas(self) -> None:
-        self._choose_folder("Atlas (NAME.atlas.zarr)", self.open)
-
-    def _choose_run(self) -> None:
-        self._choose_folder("Run folder", self.open)
-
-    def _choose_cells(self) -> None:
-        self._choose_folder("Folder of cells, one image a cell; folders of classes are fine", self.learn)
-
-    def _choose_statistics(self) -> None:
-        self._choose_folder("Folder of published statistics (with sae_mean_acts.pt)", self.open_published)
-
-    def _choose_packed(self) -> None:
-        self._choose_file("Packed atlas", "Packed atlas (*.zip)", self.open)
-
-    def _choose_checkpoint(self) -> None:
-        self._choose_file("Published checkpoint", "Checkpoint (*.pt *.pth)", self.open_published)
-
-    def _choose_folder(self, title: str, then: Any) -> None:
-        path = QFileDialog.getExistingDirectory(self, title)
-        if path:
-            then(Path(path))
-
-    def _choose_file(self, title: str, kinds: str, then: Any) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, title, "", kinds)
-        if path:
-            then(Path(path))
+        self._failed("Stopped. What was complete is kept: the same button goes on.")

@@ -20,10 +20,11 @@ SIDE = 160
 """Longer side of a small picture, in pixels: enough for screens of double density."""
 AT_ONCE = 6
 KEPT = 800
-ORANGE = np.array([230.0, 159.0, 0.0])
-"""Of Okabe and Ito."""
-OPACITY = 0.65
-"""Of the strongest patches: chromatin and granules below them stay visible."""
+DARK, LIGHT = np.array([115.0, 52.0, 0.0]), np.array([255.0, 205.0, 95.0])
+"""What black and white are toned to where a concept is: orange as light and dark as the cell, so that chromatin and
+granules are seen however many patches show it."""
+TONE = 0.8
+"""Of the strongest patches, 1 for no colour of their own."""
 _SECONDS = 0.15
 """After which a batch shows what it has."""
 
@@ -148,22 +149,23 @@ def small_picture(pictures: Pictures, wanted: Wanted) -> NDArray[np.uint8] | Non
 
 
 def mark(picture: NDArray[np.uint8], heat: NDArray[np.floating], boxes: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Return a picture with active patches in orange, its own colours muted so that these stand out.
+    """Return a picture with active patches toned orange, its own colours muted so that these stand out.
 
     Parameters
     ----------
     picture : uint8 array [H, W, 3]
         RGB.
     heat : float array [rows, columns]
-        0 (silent) to 1; opacity grows with the square root, so that weak patches are seen.
+        0 (silent) to 1; the tone grows with the square root, so that weak patches are seen.
     boxes : float64 array [patches, 4]
         ``x0, y0, x1, y1`` in the picture's pixels.
     """
     from cytosae_toolkit.figures.heat import upsample
 
-    opacity = OPACITY * np.sqrt(np.clip(upsample(heat, boxes, picture.shape), 0, 1))[..., None]
-    muted = 70 + 0.3 * picture + 0.4 * picture.mean(axis=2, keepdims=True)
-    return np.asarray(np.rint(opacity * ORANGE + (1 - opacity) * muted), dtype=np.uint8)
+    tone = TONE * np.sqrt(np.clip(upsample(heat, boxes, picture.shape), 0, 1))[..., None]
+    grey = picture.mean(axis=2, keepdims=True)
+    toned, muted = DARK + grey / 255 * (LIGHT - DARK), 50 + 0.5 * picture + 0.3 * grey
+    return np.asarray(np.rint(tone * toned + (1 - tone) * muted), dtype=np.uint8)
 
 
 def to_pixmap(pixels: NDArray[np.uint8]) -> QPixmap:

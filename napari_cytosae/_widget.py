@@ -6,9 +6,19 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QHideEvent, QShowEvent
-from qtpy.QtWidgets import QApplication, QDockWidget, QFrame, QLabel, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QApplication,
+    QDockWidget,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QScrollArea,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from cytosae_toolkit.errors import CytosaeError
 from napari_cytosae import _kept
@@ -20,8 +30,10 @@ from napari_cytosae._jobs import show_problem
 from napari_cytosae._listening import Listening
 from napari_cytosae._load import LoadPanel
 from napari_cytosae._look import LookPanel
+from napari_cytosae._made import made
 from napari_cytosae._overlay import HeatLayers
 from napari_cytosae._parts import PartOutlines
+from napari_cytosae._pieces import SmallLine
 from napari_cytosae._session import Session
 from napari_cytosae._start import RESEARCH, StartPage
 
@@ -48,7 +60,7 @@ TABS = (
 
 PREPARE_MS = 50
 """Between two tabs that are made beforehand, milliseconds."""
-ON_PICTURE = ("Ask", "Gallery", "Export")
+ON_PICTURE = ("Ask", "Export")
 """Titles of the panels that are told which picture is looked at."""
 
 
@@ -70,6 +82,7 @@ class CytosaeWidget(Listening, QWidget):
         self.heat, self.hover = HeatLayers(self.viewer, self.session), Hover(self.viewer, self.session)
         self.parts, self.fit = PartOutlines(self.viewer, self.session), Fit(self.viewer, self)
         self.start_page, self.load = StartPage(self.viewer, self.session), LoadPanel(self.viewer, self.session)
+        self.source = made(SmallLine(), alignment=Qt.AlignmentFlag.AlignRight)
         self.look = LookPanel(self.session)
         self.look.hide()
         self.panels: dict[str, Any] = {}
@@ -83,7 +96,10 @@ class CytosaeWidget(Listening, QWidget):
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.look)
-        layout.addWidget(QLabel(f"<small>{RESEARCH}</small>"))
+        foot = QHBoxLayout()
+        foot.addWidget(QLabel(f"<small>{RESEARCH}</small>"))
+        foot.addWidget(self.source, 1)
+        layout.addLayout(foot)
         self.start_page.opened.connect(self._opened)
         self.start_page.jobs.busy_changed.connect(self._prepare)
         self._making = self._make_tabs()
@@ -91,6 +107,8 @@ class CytosaeWidget(Listening, QWidget):
         for follower in (self.heat, self.hover, self.parts):
             self.load.picture_read.connect(follower.show_on)
         self.listen(self.session.scene_changed, self._scene_changed)
+        self.listen(self.session.latent_changed, self.start_page.memory.keep_soon)
+        self.listen(self.session.source_changed, self._show_source)
 
     def open(self, atlas: str | Path | None, images: Sequence[str | Path] = ()) -> None:
         """Open an atlas or a run, then read the last of some images; they are added to the viewer at once."""
@@ -127,8 +145,11 @@ class CytosaeWidget(Listening, QWidget):
             return
         for place in range(1, self.tabs.count()):
             self.tabs.setTabVisible(place, True)
-        for title in ("Gallery", "Patient"):
+        for title in ("Gallery", "Ask", "Patient"):
             self.panels[title].opener.analyse = self._analyse_cell
+        self.panels["Ask"].asked.redrawn.connect(self.start_page.memory.keep_soon)
+        self.panels["Gallery"].alike.clicked.connect(self._look_alike)
+        self.panels["Name"].best.opened.connect(self.panels["Gallery"].opener.open)
         for title in ON_PICTURE:
             self.load.picture_read.connect(self.panels[title].show_on)
             if self.load.picture is not None:
@@ -159,6 +180,14 @@ class CytosaeWidget(Listening, QWidget):
         if busy and self.start_page.jobs.busy and (not heavy_imported.is_set() or next(self._making, "")):
             QTimer.singleShot(PREPARE_MS, self._prepare)
 
+    def _show_source(self) -> None:
+        """Say which atlas or model is open."""
+        atlas, explorer = self.session.atlas, self.session.explorer
+        opened = atlas.path if atlas is not None else explorer.run.path if explorer is not None else None
+        kind = "Atlas" if atlas is not None else "Model"
+        self.source.say("" if opened is None else f"{kind} {Path(opened).name}")
+        self.source.setToolTip("" if opened is None else str(opened))
+
     def _scene_changed(self) -> None:
         """Remember a picture; let go of one that is no longer shown, so that its pixels do not stay in memory."""
         if self.session.scene is not None and self.load.picture is not None:
@@ -173,6 +202,10 @@ class CytosaeWidget(Listening, QWidget):
         self.load.choose_layer(layer)
         self.load.form.read_as("cell")
         self.load.analyse()
+
+    def _look_alike(self) -> None:
+        self.bring("Ask")
+        self.panels["Ask"].look_alike()
 
     def bring(self, title: str) -> None:
         """Bring a tab to the front."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,19 +66,27 @@ def check_arguments(source: Path | None, images: Sequence[Path]) -> None:
     CytosaeError
         If a folder is neither an atlas nor a run, or a file with a picture's suffix is none.
     """
-    from PIL import Image
-
     if source is not None and source.is_dir() and not any((source / name).is_file() for name in MARKS):
         raise CytosaeError(f"{source} is neither an atlas nor a run.", "Name what `atlas build` or `train` wrote.")
     for path in images:
         if path.suffix.lower() not in COMMON:
             continue
-        try:
+        _check_picture(path)
+
+
+def _check_picture(path: Path) -> None:
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             Image.open(path).close()
-        except (OSError, ValueError) as error:
-            raise CytosaeError(
-                f"{path} is not a picture that can be read.", "It may be damaged, or not what its name says."
-            ) from error
+    except Image.DecompressionBombError:  # a picture, however large; the viewer's reader says what it makes of it
+        return
+    except (OSError, ValueError) as error:
+        raise CytosaeError(
+            f"{path} is not a picture that can be read.", "It may be damaged, or not what its name says."
+        ) from error
 
 
 def open_viewer(source: Path | None, images: Sequence[Path] = ()) -> None:

@@ -2,6 +2,7 @@
 
 ==============  ====================================================================================
 `explorer`      the session: load an image once, then ask
+`reading`       images through the backbone and the SAE of a run
 `image`         a loaded image: its tokens, its codes, its patches
 `codes`         the latents of one image, kept sparse
 `regions`       which latents tell one region from another
@@ -9,6 +10,7 @@
 `windows`       heat maps over large fields, from sliding windows
 `request`       what is asked of an image, checked before anything slow
 `field_cells`   the cells of a field, numbered, and the one that is meant
+`box_summary`   the latents of several boxes of a field, gathered
 `fields`        a field explained: by the cells found in it, or by windows
 `scene`         a picture as it was read, in parts: what a patch or a region holds
 `heat`          heat maps over a picture, put together from those of its parts

@@ -47,23 +47,20 @@ def heat_of_part(part: Part, latent: int) -> Heat | None:
     return None if grid is None else Heat(part.image.heatmap(latent), *grid)
 
 
-def blended(parts: Sequence[Part], shape: tuple[int, int], latent: int) -> Heat:
-    """Return the heat map of windows over a picture, as `cytosae_toolkit.explore.windows.slide` blends them.
+def over_picture(values: NDArray[np.float32], shape: tuple[int, int]) -> Heat:
+    """Return values, float32 [rows, columns], as a heat map over a whole picture of this height and width, pixels."""
+    return Heat(values, (0.0, 0.0), (shape[0] / values.shape[0], shape[1] / values.shape[1]))
 
-    Parameters
-    ----------
-    parts : sequence of Part
-        Windows of one size.
-    shape : (int, int)
-        Height and width of the picture, pixels.
-    latent : int
-        Which.
+
+def blended(parts: Sequence[Part], shape: tuple[int, int], latent: int) -> Heat:
+    """Return the heat map of windows of one size, as `cytosae_toolkit.explore.windows.slide` blends them.
+
+    The arguments are those of `Canvas` and `Canvas.heat`.
     """
     blend = Blend(1, shape, parts[0].image.boxes)
     for part in parts:
         blend.add(part.image.heatmap(latent)[None], part.boxes)
-    values = np.nan_to_num(blend.result()[0])
-    return Heat(values, (0.0, 0.0), (shape[0] / values.shape[0], shape[1] / values.shape[1]))
+    return over_picture(np.nan_to_num(blend.result()[0]), shape)
 
 
 class Canvas:
@@ -79,9 +76,8 @@ class Canvas:
 
     def __init__(self, parts: Sequence[Part], shape: tuple[int, int]) -> None:
         step = max(1.0, max(shape) / LARGEST_MAP)
-        self._parts = parts
+        self._parts, self._shape = parts, shape
         self._size = max(1, round(shape[0] / step)), max(1, round(shape[1] / step))
-        self._cell = shape[0] / self._size[0], shape[1] / self._size[1]
 
     def heat(self, latent: int) -> Heat:
         """Return the map of a latent."""
@@ -93,13 +89,14 @@ class Canvas:
                 painted = np.maximum.reduceat(np.maximum.reduceat(heat, rows, axis=0), columns, axis=1)
                 place = values[top : top + len(rows), left : left + len(columns)]
                 np.maximum(place, painted, out=place)
-        return Heat(values, (0.0, 0.0), self._cell)
+        return over_picture(values, self._shape)
 
     @cached_property
     def _places(self) -> list[list[tuple[int, NDArray[np.int64]]]]:
         """Where each part is painted: for rows and for columns, as `cells_of_edges` returns it."""
+        axes = list(zip(self._shape, self._size, strict=True))
         return [
-            [cells_of_edges(edges / size, n) for edges, size, n in zip(part.edges, self._cell, self._size, strict=True)]
+            [cells_of_edges(edges / (side / n), n) for edges, (side, n) in zip(part.edges, axes, strict=True)]
             for part in self._parts
         ]
 

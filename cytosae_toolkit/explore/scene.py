@@ -14,8 +14,8 @@ from scipy import sparse
 
 from cytosae_toolkit.atlas.localisation import patch_coverage
 from cytosae_toolkit.errors import CytosaeError
+from cytosae_toolkit.explore.box_summary import BoxSummary
 from cytosae_toolkit.explore.codes import ImageCodes
-from cytosae_toolkit.explore.fields import BoxSummary
 from cytosae_toolkit.explore.heat import Canvas, Heat, blended, heat_of_part
 from cytosae_toolkit.explore.image import LoadedImage
 from cytosae_toolkit.explore.regions import rank_region

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -70,14 +70,10 @@ def montage_rows(
             "Build one with `cytosae-toolkit atlas build RUN IMAGES`.",
         )
     table = atlas.latents
-    rows = []
-    for latent in latents:
-        statistics = dict(table.loc[atlas.check_latent(latent)])
-        for kind, name in kinds_and_sets(kinds, sets):
-            known = atlas.references(latent, kind=kind, set=name, limit=None if without else limit)
-            found = [reference for reference in known if reference.group not in without][:limit]
-            rows.append(_row(atlas, latent, statistics, found, kind, name))
-    return rows
+    return [
+        _row(atlas, latent, dict(table.loc[latent]), found, kind, name)
+        for latent, kind, name, found in _chosen(atlas, latents, kinds, sets, limit, without)
+    ]
 
 
 def montage_numbers(
@@ -95,12 +91,26 @@ def montage_numbers(
             "set": reference.set, "label": reference.label or "", "patient": reference.patient or "",
             "group": reference.group, "value": reference.value, "peak": reference.peak,
         }
-        for latent in latents
-        for kind, name in kinds_and_sets(kinds, sets)
-        for rank, reference in enumerate(atlas.references(latent, kind=kind, set=name, limit=limit))
+        for latent, kind, name, found in _chosen(atlas, latents, kinds, sets, limit)
+        for rank, reference in enumerate(found)
     ]  # fmt: skip
     columns = ["latent", "kind", "of_set", "rank", "id", "set", "label", "patient", "group", "value", "peak"]
     return pd.DataFrame(lines, columns=columns)
+
+
+def _chosen(
+    atlas: Atlas,
+    latents: Sequence[int],
+    kinds: Sequence[str],
+    sets: Sequence[str] | None,
+    limit: int,
+    without: Collection[str] = (),
+) -> Iterator[tuple[int, str, str | None, list[Reference]]]:
+    """Yield what each row of a montage shows: latent, kind, set asked for, references."""
+    for latent in map(atlas.check_latent, latents):
+        for kind, name in kinds_and_sets(kinds, sets):
+            known = atlas.references(latent, kind=kind, set=name, limit=None if without else limit)
+            yield latent, kind, name, [reference for reference in known if reference.group not in without][:limit]
 
 
 def kinds_and_sets(kinds: Sequence[str], sets: Sequence[str] | None) -> list[tuple[str, str | None]]:

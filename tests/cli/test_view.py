@@ -54,6 +54,15 @@ def test_what_is_no_picture_is_refused_before_a_window_opens(run, opened, tmp_pa
     assert not opened
 
 
+@pytest.mark.parametrize("limit", [8, 9], ids=["far beyond Pillow's limit", "beyond it"])
+def test_a_huge_picture_is_left_to_the_reader(run, opened, tmp_path, monkeypatch, recwarn, limit):
+    Image.new("RGB", (4, 4)).save(tmp_path / "scan.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit - 1)  # an error from twice as many, a warning below
+    result = run(tmp_path / "scan.png")
+    assert result.exit_code == 0, result.output
+    assert opened == [(None, [tmp_path / "scan.png"]), "run"] and not recwarn.list
+
+
 def test_an_empty_folder_is_refused_before_a_window_opens(run, opened, tmp_path):
     result = run(tmp_path)
     assert result.exit_code == 2

@@ -1,9 +1,5 @@
 from __future__ import annotations
 
-import json
-import shutil
-from threading import Thread
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +8,6 @@ from cytosae_patch_aggregators.aggregators import Count
 from cytosae_toolkit.atlas.encoding import ImageEncoder
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.explore import Explorer
-from cytosae_toolkit.images.decode import decode
 from cytosae_toolkit.training import load_run
 
 pytestmark = pytest.mark.usefixtures("no_loggers")
@@ -39,26 +34,6 @@ def test_values_are_those_of_the_store_and_of_an_atlas(trained, session):
         np.testing.assert_array_equal(table["count"], expected.value)
         for latent in range(0, 128, 17):
             np.testing.assert_array_equal(session.heatmap(latent).reshape(-1), trained.h[row, 1:, latent])
-
-
-def test_an_image_may_be_a_file_a_box_of_it_or_pixels(trained, session):
-    path = trained.table.path(3)
-    from_file, from_pixels = session.load(path), session.load(decode(path), name="mine")
-    np.testing.assert_array_equal(from_file.tokens, from_pixels.tokens)
-    assert (from_file.name, from_file.key) == (path.name, trained.table.content_key(3))
-    assert (from_pixels.name, from_pixels.key) == ("mine", None)
-    boxed = session.load((path, (4, 6, 30, 20)))
-    np.testing.assert_array_equal(boxed.image, decode(path)[6:20, 4:30])
-    assert boxed.key not in (None, from_file.key)
-    assert boxed.patch_box(0, 1) == (13.0, 0.0, 26.0, 7.0)
-
-
-def test_many_images_at_once_equal_each_alone(trained, session):
-    pixels = [trained.table.read(row) for row in range(11)]
-    together = list(session.read_all(pixels, [f"image {row}" for row in range(11)]))
-    assert [image.name for image in together] == [f"image {row}" for row in range(11)]
-    for row, image in enumerate(together):
-        np.testing.assert_array_equal(image.tokens, trained.tokens[row])
 
 
 def test_the_latents_of_a_patch(trained, session):
@@ -120,40 +95,6 @@ def test_an_atlas_adds_names_and_statistics(trained, session, atlas):
     assert table["frequency"].tolist() == atlas.latents["frequency"].iloc[[5, 2]].tolist()
     bare = pd.DataFrame({"activation": [1.0]}, index=[3])
     pd.testing.assert_frame_equal(session.describe(bare), bare)
-
-
-def test_how_well_the_image_fits(trained, session, tmp_path):
-    image = session.load(trained.table.path(0))
-    usual = session.image_fit
-    assert usual.fvu[0] <= image.fvu <= usual.fvu[-1]
-    assert usual.l0[0] <= image.l0 <= usual.l0[-1]
-    assert image.unlike is False
-    old = shutil.copytree(trained.run.path, tmp_path / "old")
-    evaluation = json.loads((old / "evaluation.json").read_text())
-    del evaluation["image_fit"]
-    (old / "evaluation.json").write_text(json.dumps(evaluation))
-    unknown = Explorer(old, device="cpu").load(trained.table.path(0))
-    assert np.isnan(unknown.fvu)
-    assert unknown.unlike is None
-    assert unknown.l0 == image.l0
-
-
-def test_threads_share_an_explorer(trained, session):
-    results: dict[int, np.ndarray] = {}
-
-    def work(row):
-        image = session.read(trained.table.path(row))
-        results[row] = session.heatmap(1, image=image)
-
-    threads = [Thread(target=work, args=(row,)) for row in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for row in range(6):
-        np.testing.assert_array_equal(results[row].reshape(-1), trained.h[row, 1:, 1])
-    with pytest.raises(CytosaeError, match="No image is loaded"):
-        session.current  # noqa: B018 - reading does not make an image current
 
 
 def test_bad_input_is_one_sentence(trained, session, atlas, tmp_path):

@@ -23,6 +23,7 @@ if HERE not in os.environ:
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from napari.layers import Image as NapariImage
     from pytestqt.qtbot import QtBot
 
     from cytosae_toolkit.atlas.reading import Atlas
@@ -183,6 +184,18 @@ def viewer() -> ViewerModel:
     from napari.components import ViewerModel
 
     return ViewerModel()
+
+
+@pytest.fixture
+def layer(viewer: ViewerModel, picture: np.ndarray) -> NapariImage:
+    """The picture as a layer, with pixels that are no squares, away from the origin."""
+    return viewer.add_image(picture, name="smear", scale=(0.5, 0.25), translate=(10, -20))
+
+
+@pytest.fixture
+def micrometres(viewer: ViewerModel, picture: np.ndarray) -> NapariImage:
+    """The picture as a layer of known scale."""
+    return viewer.add_image(picture, name="smear", rgb=True, scale=(0.2, 0.2), units=("um", "um"))
 
 
 @pytest.fixture

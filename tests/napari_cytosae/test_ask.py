@@ -121,3 +121,30 @@ def test_heights_that_somebody_chose_stay(panel, session):
     chosen = panel.parts.sizes()
     panel.asked.redrawn.emit()
     assert panel.parts.sizes() == chosen
+
+
+def test_more_like_a_clicked_patch_takes_the_place_of_the_concepts(qtbot, panel, session, scene):
+    panel.asked.alike.click()
+    assert "Click a patch" in panel.asked.hint.text() and panel.parts.isVisible()
+    session.pinned = Spot(0, 1, 1)
+    panel.asked.alike.click()
+    assert not panel.parts.isVisible()
+    qtbot.waitUntil(lambda: bool(panel.alike.grid.cells.cells))
+    panel.alike.back.click()
+    assert panel.parts.isVisible() and panel.alike.isHidden()
+    panel.look_alike()
+    session.pinned = Spot(0, 2, 2)
+    assert panel.parts.isVisible(), "another patch: its concepts"
+    panel.look_alike()
+    panel.hide()
+    panel.show()
+    assert panel.alike.isVisible(), "the same patch: still its cells"
+    panel.show_on(None)
+    assert panel.parts.isVisible() and panel._alike_to == (None, None), "no picture is held"
+
+
+def test_without_cells_to_compare_with_there_is_no_more(panel, session, scene):
+    assert panel.asked.alike.isEnabled()
+    session.set_source(session.explorer, None)
+    session.set_scene(scene)
+    assert not panel.asked.alike.isEnabled()

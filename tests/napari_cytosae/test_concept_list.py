@@ -31,6 +31,7 @@ def test_a_click_chooses_and_a_modified_one_chooses_the_second(qtbot, concept_li
     click(qtbot, concept_list, 2, Qt.KeyboardModifier.ShiftModifier)
     assert (session.latent(0), session.latent(1)) == (7, 90)
     assert concept_list.currentIndex().row() == 1, "the first one stays selected"
+    assert {index.row() for index in concept_list.selectedIndexes()} == {1}
     assert [concept_list.rows.index(row, 0).data(SLOTS) for row in range(3)] == [[], [0], [1]]
 
 

@@ -1,9 +1,13 @@
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from cytosae_toolkit.errors import CytosaeError
 from napari_cytosae._export_files import concept_table, write_montage, write_table
 from napari_cytosae._session import Session
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def test_table_of_the_picture_else_of_the_atlas(session, cell_scene, atlas):
@@ -19,6 +23,16 @@ def test_table_of_the_picture_else_of_the_atlas(session, cell_scene, atlas):
     assert found["max"].is_monotonic_decreasing
     with pytest.raises(CytosaeError, match="no table"):
         concept_table(Session())
+
+
+def test_the_headings_are_explained(session, cell_scene, atlas):
+    explained = [(DOCS / name).read_text(encoding="utf-8") for name in ("viewer.md", "atlas.md")]
+    whole = [name for name in concept_table(session).columns if ":" not in name]  # one more for each image set
+    session.set_scene(cell_scene)
+    table = concept_table(session, "smear.png")
+    assert "dominant_share" in table.columns and len(whole) > 20
+    assert [name for name in (table.index.name, *table.columns) if f"`{name}`" not in explained[0]] == []
+    assert [name for name in whole if f"`{name}`" not in "".join(explained)] == []
 
 
 def test_a_spreadsheet_runs_nothing(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from qtpy.QtCore import QObject
+from qtpy.QtWidgets import QWidget
 
 from napari_cytosae import _fit
 from napari_cytosae._fit import Fit
@@ -62,6 +63,24 @@ def test_a_picture_that_fits_when_the_dock_opens_is_kept_whole_but_an_enlarged_o
     viewer.canvas.size = WIDE
     qtbot.wait(150)
     assert zoom(viewer) == 9
+
+
+def test_a_picture_that_was_fitted_before_the_dock_took_its_room_is_fitted_again(viewer, picture, qtbot, monkeypatch):
+    monkeypatch.setattr(_fit, "SETTLED_MS", 20)
+    dock = QWidget()
+    dock.resize(400, 700)
+    qtbot.addWidget(dock)
+    viewer.canvas.size = WIDE
+    viewer.add_image(picture)
+    fitted = zoom(viewer)
+    viewer.canvas.size = NARROW
+    for enlarged, expected in ((fitted, WHOLE), (1.5 * fitted, 1.5 * fitted)):
+        viewer.scene.camera.zoom = enlarged
+        fit = Fit(viewer, dock)
+        fit.start()
+        qtbot.wait(150)
+        assert zoom(viewer) == pytest.approx(expected)
+        fit.stop()
 
 
 def test_stopped_it_does_nothing(fit, viewer, picture, qtbot):

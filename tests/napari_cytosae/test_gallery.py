@@ -3,13 +3,9 @@ import shutil
 import numpy as np
 import pytest
 
-from napari_cytosae._alike import drawn_region
 from napari_cytosae._cells import KINDS, Scope
 from napari_cytosae._gallery import Gallery
 from napari_cytosae._gallery_words import WORDS
-from napari_cytosae._pixels import picture_of
-from napari_cytosae._regions import draw_region
-from tests.napari_cytosae.conftest import BOXES
 from tests.napari_cytosae.test_cells import common
 
 
@@ -86,35 +82,12 @@ def test_quick_changes_end_at_the_last_latent(gallery, session, atlas, qtbot):
     assert rows(gallery) == last
 
 
-def test_more_like_this_region(gallery, session, cell_scene, qtbot):
+def test_the_way_to_cells_like_a_region_opens_with_a_picture(gallery, session, cell_scene):
     assert not gallery.alike.isEnabled()
     session.set_scene(cell_scene)
-    gallery.alike.click()
-    assert "Click a patch" in gallery.message.text()
-    session.pinned = cell_scene.locate(30, 25)
     assert gallery.alike.isEnabled()
-    gallery.alike.click()
-    qtbot.waitUntil(lambda: bool(gallery.alike_row.grid.cells.cells))
-    assert "most alike first" in gallery.alike_row.title.text()
-    gallery.alike_row.forget()
-    assert gallery.alike_row.isHidden()
-
-
-def test_more_like_a_drawn_region(gallery, session, viewer, scene, picture, qtbot):
-    layer = viewer.add_image(picture, rgb=True, scale=(2, 2), translate=(5, 7))
-    shown = picture_of(layer, viewer.dims)
-    gallery.show_on(shown)
-    session.set_scene(scene)
-    region = draw_region(viewer, "A", "rectangle", shown)
-    region.add_rectangles(np.array([[40, 80], [40, 120], [80, 120], [80, 80]]))
-    part, mask = drawn_region(viewer, shown, scene)
-    x0, y0, x1, y1 = BOXES[1]
-    assert part is scene.parts[1] and mask.shape == (y1 - y0, x1 - x0)
-    assert abs(int(mask.sum()) - 40 * 40) <= 160
-    gallery.alike.click()
-    qtbot.waitUntil(
-        lambda: "like region 1" in gallery.alike_row.title.text() and bool(gallery.alike_row.grid.cells.cells)
-    )
+    session.set_scene(None)
+    assert not gallery.alike.isEnabled()
 
 
 def test_moved_images_are_located(gallery, session, atlas, cells_csv, tmp_path, qtbot):

@@ -1,6 +1,10 @@
 import pytest
 
-from napari_cytosae._help import SHORTCUTS, HelpPanel, bind_keys, unbind_keys
+from napari_cytosae._help import SHORTCUTS, HelpPanel, bind_keys, help_html, unbind_keys
+from napari_cytosae._hover import HOVERED, PINNED
+from napari_cytosae._overlay import ACCENTS
+from napari_cytosae._parts import COLOUR as PART
+from napari_cytosae._regions import COLOURS as REGIONS
 
 
 def press(viewer, key):
@@ -14,6 +18,11 @@ def test_every_key_stands_in_the_help(qtbot):
     text = panel.text.toPlainText()
     assert all(shortcut.words in text for shortcut in SHORTCUTS)
     assert "For research use only" in text and "#" not in text
+
+
+def test_every_colour_that_is_drawn_is_explained():
+    for colour in (*ACCENTS, HOVERED, PINNED, PART, *REGIONS.values()):
+        assert f"color:{colour}" in help_html()
 
 
 def test_keys_are_bound_once_and_taken_away(viewer, session):

@@ -12,14 +12,8 @@ from napari.utils.interactions import (
 )
 
 from cytosae_toolkit.explore.scene import Spot
-from napari_cytosae._geometry import Frame
-from napari_cytosae._hover import Hover, sides_of
+from napari_cytosae._hover import Hover
 from napari_cytosae._pixels import picture_of
-
-
-@pytest.fixture
-def layer(viewer, picture):
-    return viewer.add_image(picture, name="smear", scale=(0.5, 0.25), translate=(10, -20))
 
 
 @pytest.fixture
@@ -136,12 +130,6 @@ def test_the_outline_follows_the_picture_and_steals_nothing(hover, session, view
     hover.look(world(layer, 42, 8))
     session.set_scene(None)
     assert outlined(hover) == {}
-
-
-def test_the_outline_is_covered_once_and_reaches_its_corners():
-    upper, lower, left, right = sides_of(Frame(step=(2.0, 2.0)), (5, 10, 15, 40), 4.0)
-    assert np.array([upper, lower]).tolist() == [[[19.5, 7.5], [0, 24]], [[79.5, 7.5], [0, 24]]]
-    assert np.array([left, right]).tolist() == [[[21.5, 9.5], [56, 0]], [[21.5, 29.5], [56, 0]]]
 
 
 def test_moving_the_outline_tells_the_viewer_of_nothing_but_the_drawing(hover, viewer, layer):

@@ -22,6 +22,7 @@ def test_it_is_opened_again_once(viewer, smear, tmp_path):
     remember_picture(smear, tmp_path, "cell")
     viewer.layers.clear()
     last = last_picture()
+    assert (last.latents, last.regions) == ((), {})
     assert (last.picture, last.source, last.kind) == (tmp_path / "smear.png", tmp_path, "cell")
     last.show_in(viewer)
     viewer.add_image(np.zeros((9, 9)))
@@ -58,3 +59,11 @@ def test_what_cannot_be_opened_any_more_is_a_sentence(viewer, smear, tmp_path):
 def test_a_damaged_record_is_none(tmp_path):
     _kept.remember_picture({"picture": "x"})
     assert last_picture() is None
+
+
+def test_concepts_and_regions_are_kept_and_damaged_ones_are_left_out(smear, tmp_path):
+    regions = {"A": [("polygon", [[1.0, 2.0], [3.0, 4.0], [5.0, 1.0]])]}
+    remember_picture(smear, tmp_path, "cell", (7, None), regions)
+    assert (last_picture().latents, last_picture().regions) == ((7, None), regions)
+    _kept.remember_picture(_kept.picture() | {"latents": "7", "regions": {"A": [["polygon", "corners"]]}})
+    assert (last_picture().latents, last_picture().regions) == ((), {})

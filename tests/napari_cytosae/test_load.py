@@ -17,8 +17,7 @@ from napari_cytosae._scale import FROM_LINE
 
 
 @pytest.fixture
-def panel(qtbot, viewer, session, picture):
-    viewer.add_image(picture, name="smear", rgb=True, scale=(0.2, 0.2), units=("um", "um"))
+def panel(qtbot, viewer, session, micrometres):
     panel = LoadPanel(viewer, session)
     qtbot.addWidget(panel)
     panel.show()
@@ -251,3 +250,23 @@ def test_the_size_of_red_cells_is_told(scene, certainty, said):
     text = f"4 white cells found in 130 x 90 pixels; red cells taken to be 41 pixels wide{said}."
     assert result_of(sized)[0] == text
     assert "red cells" not in result_of(scene)[0]
+
+
+def test_a_field_that_was_read_as_one_cell_is_offered_to_be_read_as_a_field(qtbot, panel, session, monkeypatch):
+    analyse(qtbot, panel, "cell")
+    assert session.scene.shape == (90, 130) and panel.question.isVisible()
+    assert "let its white cells be found" in panel.question.text.text()
+    asked = []
+    monkeypatch.setattr(_load, "read", lambda explorer, picture, options, *_: asked.append(options) or session.scene)
+    panel.question.yes.click()
+    idle(qtbot, panel)
+    assert asked[0]["kind"] == "cells"
+    analyse(qtbot, panel, "cell")
+    panel.question.no.click()
+    assert panel.question.isHidden() and session.scene.kind == "cell"
+
+
+def test_a_cell_that_was_read_as_one_is_not_asked_about(qtbot, panel, session, viewer, picture):
+    panel.choose_layer(viewer.add_image(picture[:40, :40], name="cell"))
+    analyse(qtbot, panel, "cell")
+    assert session.scene.shape == (40, 40) and panel.question.isHidden()

@@ -9,8 +9,7 @@ from napari_cytosae._pixels import picture_of
 
 
 @pytest.fixture
-def form(qtbot, viewer, session, picture):
-    viewer.add_image(picture, name="smear", rgb=True, scale=(0.2, 0.2), units=("um", "um"))
+def form(qtbot, viewer, session, micrometres):
     form = LoadForm(viewer, session)
     qtbot.addWidget(form)
     form.show()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_cytosae._facts import Facts
-from napari_cytosae._montage import about, called, concept_montage
+from napari_cytosae._montage import about, concept_montage
 
 
 def test_the_figure_speaks_plainly(atlas):
@@ -20,6 +20,5 @@ def test_the_figure_speaks_plainly(atlas):
 
 def test_words(atlas):
     facts = Facts.of_table(atlas.statistics)
-    assert called(7, "") == "candidate concept 7"
     unknown = int(np.flatnonzero(np.isnan(facts.purity))[0])
     assert about(facts, unknown).startswith("found in ")

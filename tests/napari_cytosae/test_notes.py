@@ -45,6 +45,14 @@ def test_enter_saves_to_disk_at_once(notes, session, atlas, qtbot):
     assert notes.history.topLevelItem(0).text(2) == "granules · concept"
 
 
+def test_the_cells_of_the_concept_stand_beside_its_name_and_not_of_several(notes):
+    assert notes.best.isVisible()
+    notes.set_latents([5, 7])
+    assert notes.best.isHidden()
+    notes.set_latents([5])
+    assert notes.best.isVisible()
+
+
 def test_ctrl_s_saves_from_the_note(notes, atlas, qtbot):
     write(notes, qtbot, "granules")
     notes.form.note.setFocus()

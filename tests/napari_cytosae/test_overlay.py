@@ -46,7 +46,7 @@ def test_the_layer_shows_the_activations_on_one_scale(shown, session, scene, vie
     np.testing.assert_array_equal(layer.data, scene.heat(A).values)
     assert layer.data.max() > 0
     assert list(layer.contrast_limits) == [0, session.full_scale(A)]
-    assert layer.name == f"A: candidate concept {A} on smear"
+    assert layer.name == f"candidate concept {A} on smear"
     assert (str(layer.blending), str(layer.interpolation2d)) == ("translucent_no_depth", "nearest")
     assert layer.opacity == session.opacity
     np.testing.assert_allclose(corners(layer), [[9.75, -20.125], [9.75 + 45, -20.125 + 32.5]])
@@ -64,7 +64,7 @@ def test_another_latent_or_picture_updates_the_same_layer(shown, session, explor
     assert shown.layer(0) is layer
     np.testing.assert_array_equal(layer.data, session.scene.heat(B).values)
     assert layer.contrast_limits[1] == session.full_scale(B)
-    assert layer.name == f"A: candidate concept {B} on smear"
+    assert layer.name == f"candidate concept {B} on smear"
     session.set_scene(analyse(explorer, MemoryField(picture), "windows", window=45))
     assert shown.layer(0) is layer and layer.data.shape != (90, 130)
     np.testing.assert_allclose(corners(layer), [[9.75, -20.125], [9.75 + 45, -20.125 + 32.5]])
@@ -85,7 +85,7 @@ def test_it_lies_just_above_the_picture_and_steals_nothing(shown, session, viewe
     other = viewer.add_points([[1, 1]])
     assert viewer.layers.selection.active is other
     session.choose(A)
-    assert [layer.name[:5] for layer in viewer.layers] == ["smear", "A: ca", "Point"]
+    assert [layer.name[:5] for layer in viewer.layers] == ["smear", "candi", "Point"]
     assert viewer.layers.selection.active is other
     session.choose(None)
     viewer.layers.selection.update(viewer.layers[:])
@@ -122,9 +122,9 @@ def test_it_follows_the_picture(shown, session, viewer):
         np.testing.assert_allclose(over.data_to_world(point), below.data_to_world(point))
     assert over.units == below.units
     below.name = "case 12"
-    assert over.name == f"A: candidate concept {A} on case 12"
+    assert over.name == f"candidate concept {A} on case 12"
     session.annotate([A], name="granules")
-    assert over.name == f"A: granules ({A}) on case 12"
+    assert over.name == f"granules ({A}) on case 12"
 
 
 @pytest.mark.parametrize("how", ["remove", "clear", "selected", "replace", "data", "delete"])
@@ -207,7 +207,7 @@ def test_started_and_stopped_twenty_times_nothing_is_left(shown, session, viewer
     below.scale = (1, 1)
     assert len(viewer.layers) == 1
     shown.start()
-    assert shown.layer(0).name.startswith(f"A: candidate concept {B}")
+    assert shown.layer(0).name.startswith(f"candidate concept {B}")
 
 
 def test_removed_while_stopped_nothing_is_shown_on_it(shown, session, viewer):

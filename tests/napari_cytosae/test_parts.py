@@ -13,11 +13,6 @@ from tests.napari_cytosae.conftest import BOXES
 
 
 @pytest.fixture
-def layer(viewer, picture):
-    return viewer.add_image(picture, name="smear", scale=(0.5, 0.25), translate=(10, -20))
-
-
-@pytest.fixture
 def parts(viewer, session, scene, layer):
     parts = PartOutlines(viewer, session)
     parts.start()

@@ -106,6 +106,17 @@ def test_hidden_it_hears_neither_session_nor_layers(viewer, panel, session):
     assert len(session.scene_changed) == 0
 
 
+def test_how_a_shape_is_drawn_is_told_until_it_is(qtbot, viewer, panel):
+    assert panel.hint.isHidden()
+    panel.start("A")
+    assert "a double click ends" in panel.hint.text() and panel.hint.isVisible()
+    panel.shapes.setCurrentText("ellipse")
+    panel.start("A")
+    assert "Drag" in panel.hint.text()
+    find_region(viewer, "A").add_polygons([CELL_A])
+    qtbot.waitUntil(lambda: panel.hint.isHidden())
+
+
 def test_headings():
     assert heading_of([]) == "Whole picture"
     assert heading_of(["B"]) == "Region 2 against what surrounds it"

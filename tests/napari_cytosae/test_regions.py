@@ -17,6 +17,8 @@ from napari_cytosae._regions import (
     find_region,
     mask_of,
     outlines,
+    regions_drawn,
+    restore_regions,
 )
 
 PIXELS = np.zeros((90, 130, 3), dtype=np.uint8)
@@ -122,3 +124,24 @@ def test_the_outline_is_seen_at_every_zoom_as_long_as_there_is_a_region(viewer):
     viewer.layers.remove(layer)
     camera.zoom = 4
     assert len(camera.events.zoom.callbacks) == before
+
+
+def test_regions_are_drawn_again_once_and_leave_the_selection(viewer):
+    import json
+
+    from napari.components import ViewerModel
+
+    picture = picture_of(viewer.add_image(PIXELS, rgb=True, **PLACED))
+    assert regions_drawn(viewer) == {}
+    drawn = draw_region(viewer, "A", "rectangle", picture)
+    drawn.add_rectangles([BOX])
+    drawn.add_ellipses([BOX + 5])
+    kept = json.loads(json.dumps(regions_drawn(viewer)))
+    other = ViewerModel()
+    again = picture_of(other.add_image(PIXELS, rgb=True, **PLACED))
+    for _ in range(2):
+        restore_regions(other, kept | {"B": [["polygon", [[0, 0, 0], [1, 1, 1], [2, 0, 1]]]], "C": []}, again)
+    assert other.layers.selection.active is again.layer and len(other.layers) == 2
+    assert list(find_region(other, "A").shape_type) == ["rectangle", "ellipse"]
+    for before, after in zip(outlines(drawn, picture), outlines(find_region(other, "A"), again), strict=True):
+        np.testing.assert_allclose(before, after)

@@ -25,3 +25,15 @@ def test_a_patient_is_chosen_by_name(scopes, qtbot):
     assert scopes.scope == Scope("patient", "p2") and not scopes.patients.isHidden()
     scopes.only(Scope("set", "south"))
     assert scopes.scope == Scope("set", "south") and scopes.patients.isHidden()
+
+
+def test_each_of_many_sets_is_reached_and_legible(scopes):
+    scopes.show_sets([f"image_set_of_hospital_{i}" for i in range(5)])
+    scopes.resize(420, 60)
+    scopes.show()
+    tabs, metrics = scopes.tabs, scopes.tabs.fontMetrics()
+    for i in range(tabs.count()):
+        assert tabs.tabRect(i).width() > metrics.horizontalAdvance(tabs.tabText(i))
+        tabs.setCurrentIndex(i)
+        assert tabs.rect().contains(tabs.tabRect(i).center()) and tabs.isVisible()
+    assert scopes.scope == Scope("set", "image_set_of_hospital_4")

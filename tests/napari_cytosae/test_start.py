@@ -142,20 +142,16 @@ def test_a_failed_lesson_is_a_sentence(qtbot, page, monkeypatch, tmp_path):
     qtbot.waitUntil(lambda: page.message.text() == "There are too few images.", timeout=10_000)
 
 
-@pytest.mark.parametrize("kind", ["atlas", "packed", "run", "cells", "checkpoint", "statistics"])
-def test_files_are_chosen_by_dialogs(page, monkeypatch, tmp_path, kind):
-    chosen = []
-    dialog = SimpleNamespace(
-        getExistingDirectory=lambda *_: str(tmp_path), getOpenFileName=lambda *_: (str(tmp_path), "")
-    )
-    monkeypatch.setattr("napari_cytosae._start.QFileDialog", dialog)
-    for name in ("open", "learn", "open_published"):
-        monkeypatch.setattr(page, name, chosen.append)
-    getattr(page, f"_choose_{kind}")()
-    assert chosen == [tmp_path]
-    dialog.getExistingDirectory, dialog.getOpenFileName = lambda *_: "", lambda *_: ("", "")
-    getattr(page, f"_choose_{kind}")()
-    assert len(chosen) == 1
+def test_what_is_chosen_is_opened_or_learnt_from(page, monkeypatch, tmp_path):
+    done = []
+    monkeypatch.setattr(_sources, "open_source", lambda path, **_: done.append(path) or Opened(path, None, None, None))
+    monkeypatch.setattr(page, "_check_and_learn", done.append)
+    page.ways.backbone.setCurrentIndex(page.ways.backbone.findData("nano"))
+    page.ways.cells.emit(tmp_path / "cells")
+    assert (done[0].images, done[0].backbone) == (str(tmp_path / "cells"), "nano")
+    page.ways.source.emit(tmp_path)
+    page.jobs._job._thread.join()
+    assert done[1] == tmp_path
 
 
 def test_it_goes_on_with_the_last_picture_in_one_click(qtbot, page, viewer, empty, atlas_path, tmp_path):

@@ -24,7 +24,7 @@ class Drawn:
 
 def test_the_active_patch_is_orange_and_the_others_are_not():
     made = small_picture(Drawn(), Wanted(0, 5, 1.0)).astype(int)
-    assert made[5, 5, 0] - made[5, 5, 2] > 120
+    assert made[5, 5, 0] - made[5, 5, 2] > 80
     assert np.ptp(made[30, 50]) <= 1
 
 
@@ -32,6 +32,12 @@ def test_full_strength_is_one_scale():
     weak = small_picture(Drawn(), Wanted(0, 5, 10.0)).astype(int)
     strong = small_picture(Drawn(), Wanted(0, 5, 1.0)).astype(int)
     assert strong[5, 5, 0] > weak[5, 5, 0] > strong[30, 50, 0]
+
+
+def test_chromatin_is_seen_where_every_patch_is_strongest():
+    picture = np.tile(np.array([60, 160], dtype=np.uint8)[:, None, None], (2, 4, 3))
+    toned = mark(picture, np.ones((1, 1)), np.array([[0.0, 0, 4, 4]])).mean(axis=2)
+    assert np.ptp(toned) > 0.5 * np.ptp(picture)
 
 
 @pytest.mark.parametrize("level", [0, 255])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 
 import pytest
+from napari.layers import Image
 
 from cytosae_toolkit.explore import Explorer, analysing, scene
 from napari_cytosae import _jobs, _sources
+from napari_cytosae._load_form import is_image
 from napari_cytosae._widget import CytosaeWidget
 
 LATENT = 93
@@ -74,7 +76,7 @@ def idle(qtbot, dock):
 
 
 def overlays(dock):
-    return [layer.name for layer in dock.viewer.layers if layer.name.startswith(("A:", "B:"))]
+    return [layer.name for layer in dock.viewer.layers if isinstance(layer, Image) and not is_image(layer)]
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -147,7 +149,7 @@ def test_a_picture_that_goes_while_another_reading_runs_takes_its_heat_map_along
     go.set()
     idle(qtbot, dock)
     assert dock.session.scene is None and dock.load.picture is None
-    assert all(dock.panels[title]._picture is None for title in ("Gallery", "Export"))
+    assert all(dock.panels[title]._picture is None for title in ("Ask", "Export"))
     assert overlays(dock) == []
 
 
@@ -171,7 +173,7 @@ def test_a_picture_that_stays_gets_its_heat_map(qtbot, dock, held, picture, chan
     change(dock, picture)
     go.set()
     idle(qtbot, dock)
-    assert overlays(dock) == [f"A: {dock.session.describe(LATENT)} on {layer.name}"]
+    assert overlays(dock) == [f"{dock.session.describe(LATENT)} on {layer.name}"]
     assert tuple(dock.heat.layer(0).translate) == tuple(layer.translate)
     assert dock.viewer.layers.index(dock.heat.layer(0)) == dock.viewer.layers.index(layer) + 1
 

@@ -66,6 +66,20 @@ def test_opening_an_atlas_adds_the_tabs_once_and_reads_the_picture(opened, qtbot
     assert opened.tabs.count() == len(titles)
 
 
+def test_the_open_atlas_is_named(widget, qtbot, atlas, run_folder):
+    from napari_cytosae._sources import open_source
+
+    assert not widget.source.whole
+    widget.resize(600, 500)
+    widget.session.set_source(None, atlas)
+    assert (widget.source.text(), widget.source.toolTip()) == ("<small>Atlas a.atlas.zarr</small>", str(atlas.path))
+    widget.session.set_source(open_source(run_folder).explorer, None)
+    assert (widget.source.whole, widget.source.toolTip()) == (f"Model {run_folder.name}", str(run_folder))
+    widget.source.say("Atlas " + 30 * "long name ")
+    qtbot.wait(1)
+    assert "…" in widget.source.text() and widget.width() == 600
+
+
 def test_the_chosen_concept_is_laid_over_the_picture(opened):
     opened.session.choose(90)
     assert opened.heat.layer(0) in opened.viewer.layers
@@ -112,6 +126,14 @@ def test_keys_bring_panels_to_the_front(opened):
     assert opened.tabs.tabText(opened.tabs.currentIndex()) == "Gallery"
     opened._name()
     assert opened.tabs.tabText(opened.tabs.currentIndex()) == "Name"
+
+
+def test_the_gallery_leads_to_cells_like_the_clicked_patch(opened, qtbot):
+    opened.session.pinned = opened.session.scene.locate(30, 25)
+    opened.bring("Gallery")
+    opened.panels["Gallery"].alike.click()
+    assert opened.tabs.tabText(opened.tabs.currentIndex()) == "Ask"
+    qtbot.waitUntil(lambda: bool(opened.panels["Ask"].alike.grid.cells.cells))
 
 
 def test_building_the_dock_imports_no_torch():
