@@ -1,4 +1,4 @@
-"""``verify``: check a run, a token store, an atlas or barcodes against its own fingerprints."""
+"""``verify``: check a run, a token store, an atlas, barcodes or a report against what is recorded of it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(
-    path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="A run, a token store, an atlas (packed or not) or barcodes.")
-    ],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A run, a token store, an atlas, barcodes or a report.")],
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Check a run, a token store, an atlas or barcodes against its fingerprints; exit code 2 if something is wrong."""
+    """Check a run, a token store, an atlas (packed or not) or barcodes against its fingerprints.
+
+    Of a report, every number is compared with the file that it names. Exit code 2 if something is wrong.
+    """
     kind, problems, remark = examine(path)
     if json:
         print_json({"path": path, "kind": kind, "problems": problems, "remark": remark})
@@ -66,6 +67,10 @@ def examine(path: Path) -> tuple[str, list[str], str]:
         return "token store", list(verify_store(path).problems), ""
     if path.suffix.lower() == ".h5ad":
         return "barcodes file", _barcode_problems(path), ""
+    if path.suffix.lower() in (".html", ".htm"):
+        from cytosae_toolkit.cohort.report.tracing import check_report
+
+        return "report", check_report(path), ""
     atlas = open_atlas(path)
     return "atlas", verify_atlas(atlas), "" if files_recorded(atlas) else UNRECORDED.format(path=path)
 

@@ -173,7 +173,7 @@ def _write_cells(
     progress: Progress,
 ) -> None:
     """Write the table of the field, the boxes, and for each cell an explanation by the same latents."""
-    from cytosae_toolkit.images.cell_folder import draw_overview
+    from cytosae_toolkit.images.cell_overview import draw_overview
 
     check_folder(out, force=force)
     task_name, scales = "Writing explanations", {int(str(s)): float(value) for s, value in table["max"].items()}

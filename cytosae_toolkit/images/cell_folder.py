@@ -27,17 +27,6 @@ from cytosae_toolkit.images.table import Skipped
 from cytosae_toolkit.images.windows import Field, open_field
 from cytosae_toolkit.progress import SILENT, Progress
 
-__all__ = [
-    "CONTENTS",
-    "CellFolder",
-    "CropOptions",
-    "FieldOfCells",
-    "check_out",
-    "draw_overview",
-    "list_fields",
-    "write_cells",
-]
-
 CONTENTS = ("cells.csv", "crops", "overviews")
 """What the folder holds."""
 

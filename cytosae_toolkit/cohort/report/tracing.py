@@ -92,11 +92,18 @@ def check_report(path: str | Path) -> list[str]:
     -------
     list of str
         What does not agree, as sentences; empty if all does.
+
+    Raises
+    ------
+    CytosaeError
+        If there is no such file, or it is no report.
     """
     path = Path(path)
     if not path.is_file():
         raise CytosaeError(f"{path} does not exist.")
-    found = read_report(path.read_text(encoding="utf-8"))
+    found = read_report(path.read_text(encoding="utf-8", errors="replace"))
+    if not found.files:
+        raise CytosaeError(f"{path} is not a report of cytosae-toolkit.", "Name a page made by `report`.")
     problems = [f"{text!r} names no file." for text in found.loose]
     opened: dict[str, Any] = {}
     for number, (name, digest) in found.files.items():

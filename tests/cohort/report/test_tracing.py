@@ -4,7 +4,9 @@ import json
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from cytosae_toolkit.cli.main import app
 from cytosae_toolkit.cohort.report.document import Paragraph, Report, Section
 from cytosae_toolkit.cohort.report.rendering import render
 from cytosae_toolkit.cohort.report.sources import TableFolder, file_source, read_json_record
@@ -48,6 +50,20 @@ def test_a_file_that_was_changed_or_is_gone(report):
     assert any("'2.50' is not" in problem for problem in problems)
     table.unlink()
     assert check_report(report) == ["t/x.csv is not there."]
+
+
+def test_verify_checks_reports(report):
+    def verify():
+        return CliRunner().invoke(app, ["verify", str(report)])
+
+    assert verify().exit_code == 0
+    assert "is whole" in verify().stdout
+    report.write_text(report.read_text().replace(">2.50<", ">2.40<"))
+    assert verify().exit_code == 2
+    assert "'2.40' is not what stands" in verify().stdout
+    report.write_bytes(b"<p>\xff 3 cells")
+    assert verify().exit_code == 2
+    assert "is not a report" in verify().stderr
 
 
 def test_a_report_that_is_not_there(tmp_path):
