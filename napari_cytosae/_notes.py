@@ -1,4 +1,4 @@
-"""Naming: name, note and verdict of one concept or several, saved at once, with history and undo."""
+"""Naming: name, note and verdict of the chosen concept, saved at once, with history and undo."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DRAFT_AFTER = 400
 
 
 class NotesPanel(Listening, QWidget):
-    """Names the latent in slot 0, or several.
+    """Names the latent in slot 0.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class NotesPanel(Listening, QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._latents: list[int] = []
+        self._latent: int | None = None
         self._drafts: Drafts | None = None
         self._known = Draft()
         self._draft_timer = made(QTimer(self), interval=DRAFT_AFTER, singleShot=True)
@@ -89,30 +89,14 @@ class NotesPanel(Listening, QWidget):
         box.addWidget(self.history, 2)
         box.addStretch(1)
 
-    # Which latents
-
-    @property
-    def latents(self) -> list[int]:
-        """What is named on Save."""
-        return list(self._latents)
-
-    def set_latents(self, latents: Sequence[int]) -> None:
-        """Name several latents at once; one or none follows the session again."""
-        if len(latents) > 1:
-            self._turn_to(sorted(set(latents)))
-        else:
-            self._follow(0)
+    # Which latent
 
     def _follow(self, slot: int) -> None:
         if slot == 0:
-            latent = self._session.latent()
-            self._turn_to([] if latent is None else [latent])
-
-    def _turn_to(self, latents: list[int]) -> None:
-        self._flush()
-        self._latents = latents
-        self.best.setVisible(len(latents) == 1)
-        self._load()
+            self._flush()
+            self._latent = self._session.latent()
+            self.best.setVisible(self._latent is not None)
+            self._load()
 
     def _show_source(self) -> None:
         self._flush()
@@ -128,9 +112,9 @@ class NotesPanel(Listening, QWidget):
     # Reading
 
     def _load(self) -> None:
-        """Show what is known of the latents, and what was typed and not saved."""
+        """Show what is known of the latent, and what was typed and not saved."""
         self._known = self._saved()
-        draft = self._drafts.get(self._latents[0]) if self._drafts is not None and len(self._latents) == 1 else None
+        draft = None if self._drafts is None or self._latent is None else self._drafts.get(self._latent)
         self.form.fill(draft or self._known)
         self._say_state("What you typed earlier is not saved yet." if draft is not None else "")
         self._show_frame()
@@ -141,15 +125,15 @@ class NotesPanel(Listening, QWidget):
         before, self._known = self._known, self._saved()
         if untouched:
             self.form.fill(self._known)
-        elif before != self._known and len(self._latents) == 1:
+        elif before != self._known:
             self._say_state(f"Meanwhile {self._last_word()}. Save replaces that.")
         self._show_frame()
 
     def _show_frame(self) -> None:
-        atlas, some = self._session.atlas, bool(self._latents)
+        atlas = self._session.atlas
         writable = atlas is not None and not atlas.annotations.read_only
         for widget in (self.form, self.save_button):
-            widget.setEnabled(some and writable)
+            widget.setEnabled(self._latent is not None and writable)
         self.undo_button.setEnabled(writable)
         self.form.offer([] if atlas is None else atlas.annotations.complete(""))
         self.about.setText(self._title())
@@ -160,23 +144,21 @@ class NotesPanel(Listening, QWidget):
         self.history.show_entries(self._entries())
 
     def _title(self) -> str:
-        if not self._latents:
+        if self._latent is None:
             return "Choose a concept to name it."
-        if len(self._latents) > 1:
-            shown = ", ".join(map(str, self._latents[:6])) + ("…" if len(self._latents) > 6 else "")
-            return f"<b>{len(self._latents)} concepts at once</b> ({shown}); what is left empty stays as it is"
-        return f"<b>{escaped(self._session.describe(self._latents[0]))}</b>"
+        return f"<b>{escaped(self._session.describe(self._latent))}</b>"
 
     def _saved(self) -> Draft:
-        current = {} if self._session.atlas is None else self._session.atlas.annotations.current()
-        said = {_said(current.get(latent)) for latent in self._latents}
-        return said.pop() if len(said) == 1 else Draft()
+        atlas = self._session.atlas
+        if atlas is None or self._latent is None:
+            return Draft()
+        return _said(atlas.annotations.current().get(self._latent))
 
     def _entries(self) -> list[Annotation]:
         atlas = self._session.atlas
-        if atlas is None or len(self._latents) != 1:
+        if atlas is None or self._latent is None:
             return []
-        return atlas.annotations.history(self._latents[0])[::-1]
+        return atlas.annotations.history(self._latent)[::-1]
 
     def _last_word(self) -> str:
         entries = self._entries()
@@ -186,31 +168,19 @@ class NotesPanel(Listening, QWidget):
 
     def save(self) -> None:
         """Write what stands in the fields; on disk when this returns."""
-        if not self._latents or not self.save_button.isEnabled():
+        if self._latent is None or not self.save_button.isEnabled():
             return
         typed = self.form.typed()
         try:
-            self._write(typed)
+            self._session.annotate([self._latent], name=typed.name, note=typed.note, verdict=typed.verdict)
         except CytosaeError as error:
             self._say_state(spoken(error))
             return
-        self._forget_drafts()
+        self._forget_draft()
         self._known = self._saved()
         self.form.fill(self._known)
-        self._say_state(f"Saved{'' if len(self._latents) == 1 else f' for {len(self._latents)} concepts'}.")
+        self._say_state("Saved.")
         self._show_frame()
-
-    def _write(self, typed: Draft) -> None:
-        """Write one concept as typed; of several, what was left empty keeps what each has."""
-        atlas = self._session.atlas
-        if atlas is None or len(self._latents) == 1:
-            self._session.annotate(self._latents, name=typed.name, note=typed.note, verdict=typed.verdict)
-            return
-        said = (typed.name or None, typed.note or None, typed.verdict or None)
-        atlas.annotations.add(
-            self._latents, said[0], note=said[1], verdict=said[2], author=self._session.author or None
-        )
-        self._session.names_changed.emit()
 
     def undo(self) -> None:
         """Take the last change back, after asking if it is somebody else's or of another concept."""
@@ -218,7 +188,7 @@ class NotesPanel(Listening, QWidget):
             self.look_for_changes()
             atlas = self._session.atlas
             change = [] if atlas is None else atlas.annotations.last_change()
-            strange = any(entry.author != self._own_name() or entry.latent not in self._latents for entry in change)
+            strange = any(entry.author != self._own_name() or entry.latent != self._latent for entry in change)
             if strange and not self._agrees_to_undo(_described(change)):
                 return
             undone = self._session.undo_annotation()
@@ -254,20 +224,18 @@ class NotesPanel(Listening, QWidget):
             self._keep_draft()
 
     def _keep_draft(self) -> None:
-        if self._drafts is None or len(self._latents) != 1:
-            return
         typed = self.form.typed()
-        self._write_draft(self._latents[0], None if typed == self._known else typed)
+        self._write_draft(None if typed == self._known else typed)
 
-    def _forget_drafts(self) -> None:
+    def _forget_draft(self) -> None:
         self._draft_timer.stop()
-        for latent in self._latents:
-            self._write_draft(latent, None)
+        self._write_draft(None)
 
-    def _write_draft(self, latent: int, draft: Draft | None) -> None:
+    def _write_draft(self, draft: Draft | None) -> None:
+        if self._drafts is None or self._latent is None:
+            return
         try:
-            if self._drafts is not None:
-                self._drafts.put(latent, draft)
+            self._drafts.put(self._latent, draft)
         except CytosaeError as error:
             self._say_state(spoken(error))
 

@@ -45,12 +45,27 @@ def test_enter_saves_to_disk_at_once(notes, session, atlas, qtbot):
     assert notes.history.topLevelItem(0).text(2) == "granules · concept"
 
 
-def test_the_cells_of_the_concept_stand_beside_its_name_and_not_of_several(notes):
+def test_the_cells_of_the_concept_stand_beside_its_name(notes, session):
     assert notes.best.isVisible()
-    notes.set_latents([5, 7])
-    assert notes.best.isHidden()
-    notes.set_latents([5])
+    session.choose(None)
+    assert notes.best.isHidden() and "Choose a concept" in notes.about.text()
+    session.choose(0)
     assert notes.best.isVisible()
+
+
+def test_only_the_concept_of_the_first_slot_is_named(notes, session, qtbot):
+    write(notes, qtbot, "granules")
+    session.choose(7, slot=1)
+    assert notes.message.text() == "Not saved yet."
+    notes.save()
+    assert session.names() == {5: "granules"}
+
+
+def test_the_concept_numbered_nought_is_named_too(notes, session, qtbot):
+    session.choose(0)
+    write(notes, qtbot, "granules")
+    notes.save()
+    assert session.names() == {0: "granules"} and notes.history.topLevelItemCount() == 1
 
 
 def test_ctrl_s_saves_from_the_note(notes, atlas, qtbot):
@@ -150,19 +165,6 @@ def test_typing_reaches_the_disk_by_itself(notes, atlas, qtbot):
     write(notes, qtbot, "half a na")
     qtbot.waitUntil(lambda: Drafts(atlas).get(5) is not None)
     assert Drafts(atlas).get(5).name == "half a na"
-
-
-def test_several_at_once_keep_what_is_left_empty(notes, session, atlas, qtbot):
-    session.annotate([8], name="old name", note="old note")
-    notes.set_latents([5, 8])
-    assert "2 concepts at once" in notes.about.text()
-    notes.form.verdict.setCurrentIndex(notes.form.verdict.findData("artefact"))
-    notes.save()
-    current = atlas.annotations.current()
-    assert [current[i].verdict for i in (5, 8)] == ["artefact"] * 2
-    assert (current[8].name, current[8].note) == ("old name", "old note")
-    notes.set_latents([])
-    assert notes.latents == [5]
 
 
 def test_a_note_alone_is_one_sentence(notes, qtbot):
