@@ -160,5 +160,4 @@ def note(text: str) -> None:
 
 def warn(text: str) -> None:
     """Print a warning on stderr."""
-    typer.secho("Warning: ", fg=typer.colors.YELLOW, nl=False, err=True)
-    typer.echo(text, err=True)
+    typer.echo(typer.style("Warning: ", fg=typer.colors.YELLOW) + text, err=True)

@@ -64,8 +64,8 @@ def failures_as_sentences() -> Iterator[None]:
         code, sentence = explain(error)
         if debugging():
             traceback.print_exception(error)
-        typer.secho("Error: ", fg=typer.colors.RED, bold=True, nl=False, err=True)
-        note(sentence)
+        head = typer.style("Error: ", fg=typer.colors.RED, bold=True)
+        typer.echo(head + sentence, err=True)  # at once, or the line of another process may come between
         raise typer.Exit(code) from error
 
 

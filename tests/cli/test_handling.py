@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from cytosae_toolkit.cli import handling
 from cytosae_toolkit.cli.common import DebugOption, debugging
-from cytosae_toolkit.cli.handling import HandlingGroup, explain
+from cytosae_toolkit.cli.handling import HandlingGroup, explain, failures_as_sentences
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.plugins import PluginNote, PluginWarning
 
@@ -65,6 +65,16 @@ def test_failures_are_sentences(error: BaseException, code: int, text: str) -> N
     assert result.exit_code == code
     assert result.stderr.startswith(text) and "Traceback" not in result.stderr
     assert result.stdout == ""
+
+
+def test_a_failure_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    monkeypatch.setattr(typer, "echo", lambda text, err: written.append(text))
+    with pytest.raises(typer.Exit), failures_as_sentences():
+        raise CytosaeError("The cell is lost.", "Find it.")
+    (line,) = written
+    assert "Error: " in line
+    assert line.endswith("The cell is lost. Find it.")
 
 
 def test_debug_adds_the_traceback() -> None:
