@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cytosae_toolkit.atlas.building import Work, build_atlas
 from cytosae_toolkit.atlas.reading import Atlas, open_atlas
+from cytosae_toolkit.demo.masks import written
 from cytosae_toolkit.demo.settings import Tour
 from cytosae_toolkit.images import read_images
 from cytosae_toolkit.progress import SILENT, Progress
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 ATLAS = "demo.atlas.zarr"
 AUTHOR = "demonstration"
-CONCEPTS = {"auer_rods": "Auer rods"}
-"""How a hematologist writes the structures whose mask is called otherwise."""
 THRESHOLD = 0.1
 """τ of the counts: latents of the demonstration backbone are weaker than those of the published SAE."""
 LATENTS_SHOWN = 6
@@ -45,9 +44,7 @@ def name_concepts(atlas: Atlas, clearest: Sequence[tuple[int, str]]) -> None:
     for latent, mask in clearest:
         if latent not in named:
             note = "the generated structure that it fits best, by the masks"
-            atlas.annotations.add(
-                [latent], name=CONCEPTS.get(mask, mask.replace("_", " ")), note=note, verdict="concept", author=AUTHOR
-            )
+            atlas.annotations.add([latent], name=written(mask), note=note, verdict="concept", author=AUTHOR)
 
 
 def draw_atlas(atlas: Atlas, out: Path) -> list[Path]:

@@ -30,6 +30,11 @@ the resolution and not marked.
 """
 
 
+def written(mask: str) -> str:
+    """Return the name of a mask as a hematologist writes it."""
+    return mask.replace("_", " ").replace("auer", "Auer")
+
+
 def empty_masks(height: int, width: int) -> dict[str, Bools]:
     """Return all masks, bool [height, width], all false."""
     return {name: np.zeros((height, width), dtype=bool) for name in MASKS}

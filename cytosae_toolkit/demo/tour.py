@@ -16,7 +16,7 @@ from cytosae_toolkit.demo.cohort import PatientDemonstration, PatientFinding
 from cytosae_toolkit.demo.comparison import REPORTED, Demonstration
 from cytosae_toolkit.demo.dataset import DatasetSpec, write_dataset
 from cytosae_toolkit.demo.fields import generate_field
-from cytosae_toolkit.demo.masks import MASKS
+from cytosae_toolkit.demo.masks import MASKS, written
 from cytosae_toolkit.demo.settings import Tour
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.files import read_json, write_json
@@ -186,7 +186,7 @@ def _montage(demonstration: Demonstration, clearest: list[tuple[int, str]]) -> F
 def _caption(demonstration: Demonstration, latent: int, mask: str) -> str:
     overlap, column = demonstration.overlap, MASKS.index(mask)
     return (
-        f"{mask.replace('_', ' ')}: {100 * overlap.share_inside[latent, column]:.0f} % inside\n"
+        f"{written(mask)}: {100 * overlap.share_inside[latent, column]:.0f} % inside\n"
         f"(mask: {100 * overlap.area_share[column]:.1f} % of the area)\n"
         f"recall {100 * overlap.recall[latent, column]:.0f} %"
     )

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cytosae_toolkit.demo.masks import MASKS, empty_masks, pack_masks, read_masks, unpack_masks
+from cytosae_toolkit.demo.masks import MASKS, empty_masks, pack_masks, read_masks, unpack_masks, written
 from cytosae_toolkit.errors import CytosaeError
 
 
@@ -30,3 +30,7 @@ def test_bad_files_are_explained(tmp_path):
     Image.new("RGB", (3, 3)).save(tmp_path / "rgb.png")
     with pytest.raises(CytosaeError, match="8-bit grey"):
         read_masks(tmp_path / "rgb.png")
+
+
+def test_names_are_written_as_in_the_field():
+    assert [written(name) for name in ("nucleus", "red_cells", "auer_rods")] == ["nucleus", "red cells", "Auer rods"]
