@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 
 from cytosae_toolkit.hookspecs import hookimpl
 from cytosae_toolkit.interfaces.sae import SparseAutoencoder, StepContext
+
+from .few_tokens import FewTokens
 
 
 class Toy(SparseAutoencoder):
@@ -117,3 +120,9 @@ def listener(monkeypatch: pytest.MonkeyPatch) -> Any:
     both = plugins.Registry([*real.plugins, *added.plugins])
     monkeypatch.setattr(plugins, "registry", lambda: both)
     return logger
+
+
+@pytest.fixture
+def view() -> FewTokens:
+    """Tokens of 60 images, float16 [60, 5, 6]."""
+    return FewTokens(np.random.default_rng(0).normal(2, 1, size=(60, 5, 6)).astype(np.float16))

@@ -8,7 +8,6 @@ import torch
 
 from cytosae_toolkit.errors import CytosaeError
 from cytosae_toolkit.training import load_run, train
-from cytosae_toolkit.training.evaluation import IMAGES_AT_ONCE
 from cytosae_toolkit.training.image_fit import (
     MAX_IMAGES,
     PERCENT,
@@ -18,24 +17,7 @@ from cytosae_toolkit.training.image_fit import (
 )
 from cytosae_toolkit.training.token_spread import TokenSpread
 
-
-class Tokens:
-    """The tokens of images, read a few at a time."""
-
-    def __init__(self, values):
-        self.values = values
-
-    def __len__(self):
-        return len(self.values)
-
-    def read(self, indices):
-        assert len(indices) <= IMAGES_AT_ONCE
-        return self.values[indices]
-
-
-@pytest.fixture
-def view():
-    return Tokens(np.random.default_rng(0).normal(2, 1, size=(60, 5, 6)).astype(np.float16))
+from .few_tokens import FewTokens
 
 
 def usual(n_images=100):
@@ -110,7 +92,7 @@ def test_a_damaged_record_is_named(spoil):
 
 
 def test_at_most_so_many_training_images_are_measured(toy):
-    many = Tokens(np.random.default_rng(1).normal(size=(MAX_IMAGES + 40, 2, 6)).astype(np.float16))
+    many = FewTokens(np.random.default_rng(1).normal(size=(MAX_IMAGES + 40, 2, 6)).astype(np.float16))
     fit = measure_training_images(toy(), many, np.arange(len(many)), seed=3)
     assert fit.n_images == MAX_IMAGES
     assert fit == measure_training_images(toy(), many, np.arange(len(many)), seed=3)

@@ -1,27 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 
-from cytosae_toolkit.training.evaluation import IMAGES_AT_ONCE
 from cytosae_toolkit.training.token_spread import TokenSpread
-
-
-class Tokens:
-    """The tokens of images, read a few at a time."""
-
-    def __init__(self, values):
-        self.values = values
-
-    def read(self, indices):
-        assert len(indices) <= IMAGES_AT_ONCE
-        return self.values[indices]
-
-
-@pytest.fixture
-def view():
-    return Tokens(np.random.default_rng(0).normal(2, 1, size=(60, 5, 6)).astype(np.float16))
 
 
 def test_the_spread_is_mean_and_dominant_dimensions(view):
