@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ Heard = tuple[Any, Callable[..., Any]]
 """A signal of psygnal or an event of napari, and what hears it."""
 
 
-class Follower:
+class Follower(ABC):
     """Draws over the picture of a session's scene while it runs, moves with that picture, forgets it with the scene.
 
     Subclasses say what else is heard (`_heard`), how all is drawn (`_draw`), moved (`_move`), taken away (`_remove`).
@@ -84,17 +85,17 @@ class Follower:
             self._follow(None)
         self._draw()
 
+    @abstractmethod
     def _draw(self) -> None:
         """Draw what session and picture are by now, or nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _move(self, event: Any = None) -> None:
         """Follow the picture to where it is now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _remove(self) -> None:
         """Take away what was drawn."""
-        raise NotImplementedError
 
 
 def _connect(heard: list[Heard]) -> None:
